@@ -1,0 +1,1 @@
+"""What every layer shares: the principal, ids, refusals, the clock and paging."""
