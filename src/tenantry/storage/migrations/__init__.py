@@ -1,0 +1,1 @@
+"""Migrations, by alembic; ``tenantry.storage.migrate`` runs them."""
