@@ -1,0 +1,1 @@
+"""What may be forgotten at any moment: the cache behind a port, and rate limits."""
