@@ -1,0 +1,1 @@
+"""Outgoing mail behind a port: SMTP, or a mailbox in memory for development."""
