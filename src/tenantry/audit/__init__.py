@@ -1,0 +1,1 @@
+"""The trail: one durable record for each root field of every operation."""
