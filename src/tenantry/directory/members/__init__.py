@@ -1,0 +1,1 @@
+"""People in one tenant, their roles and their standing."""

@@ -1,0 +1,22 @@
+"""Refusals of members."""
+
+from tenantry.kernel.errors import Problem
+
+
+class LastOwner(Problem):
+    """The tenant would be left without an active owner."""
+
+    code = "LAST_OWNER"
+
+    def __init__(self) -> None:
+        super().__init__("A tenant keeps at least one active owner; make someone else an owner first.")
+
+
+class TooManyRoles(Problem):
+    """More roles than the tenant's blueprint lets one member hold."""
+
+    code = "TOO_MANY_ROLES"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"A member holds at most {most} {'role' if most == 1 else 'roles'} here.")
+        self.most = most

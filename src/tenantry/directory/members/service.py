@@ -1,0 +1,222 @@
+"""What can be done with members: renamed, given roles, suspended, removed, made the owner.
+
+Nobody touches a member who may do more than they may themselves. Each change of rights or
+standing raises the member's version, which ends the tokens that name the old one.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.exc import DBAPIError
+
+from tenantry.access.permissions import BuiltIn
+from tenantry.audit.actions import AuditAction
+from tenantry.directory.members import repository
+from tenantry.directory.members.errors import LastOwner, TooManyRoles
+from tenantry.directory.members.models import Member, MemberRole, MemberStatus
+from tenantry.directory.roles.errors import RoleNotGrantable
+from tenantry.directory.roles.models import Role
+from tenantry.directory.roles.service import may_grant
+from tenantry.directory.tenants.repository import most_roles
+from tenantry.kernel.changes import UNSET, Unset
+from tenantry.kernel.errors import BadUserInput, Conflict, Forbidden, NotFound
+from tenantry.kernel.text import line
+from tenantry.storage.errors import LAST_OWNER, sqlstate
+from tenantry.storage.unit_of_work import UnitOfWork
+
+EXTENSION_CHARACTERS = 10
+
+
+async def update_member(
+    work: UnitOfWork,
+    member_id: str,
+    *,
+    name: str | Unset | None = UNSET,
+    extension: str | Unset | None = UNSET,
+) -> Member:
+    """Change what a member is called and their extension; None takes it away.
+
+    Raises ``NotFound``, ``BadUserInput``.
+    """
+    changes: dict[str, str | None] = {}
+    if name is not UNSET:
+        changes["name"] = None if name is None else line(name, "name")
+    if extension is not UNSET:
+        most = EXTENSION_CHARACTERS
+        changes["extension"] = None if extension is None else line(extension, "extension", most=most)
+    member = await _member(work, member_id)
+    member.sqlmodel_update(changes)
+    await work.session.flush()
+    work.record(AuditAction.MEMBER_UPDATE, member.node_id)
+    return member
+
+
+async def set_roles(work: UnitOfWork, member_id: str, role_ids: Collection[str]) -> Member:
+    """Let a member hold exactly these roles, none included; which of them are new must be grantable.
+
+    Raises ``NotFound`` for a member or role that is not here, ``Conflict`` for an invited
+    member, ``Forbidden`` for one above the caller, ``RoleNotGrantable``, ``TooManyRoles``,
+    ``LastOwner``.
+    """
+    wanted = set(role_ids)
+    member = await _joined_member(work, member_id)
+    found = await repository.roles_held_or_named(work, member.id, wanted)
+    granted = [role for role, _ in found if role.node_id in wanted]
+    held = {role.node_id: holding for role, holding in found if holding is not None}
+    if len(granted) != len(wanted):
+        raise NotFound
+    _check_reach(work, member, [role for role, holding in found if holding is not None])
+    added = [role for role in granted if role.node_id not in held]
+    for role in added:
+        if not may_grant(work.acting, role):
+            raise RoleNotGrantable(role.node_id)
+    await _check_count(work, len(wanted))
+    removed = [holding for node_id, holding in held.items() if node_id not in wanted]
+    if added or removed:
+        await _change_holdings(work, member, added=added, removed=removed)
+        member.is_owner = any(role.is_owner for role in granted)
+        await _keep_an_owner(work)
+    work.record(AuditAction.MEMBER_ROLES_SET, member.node_id, *(role.node_id for role in granted))
+    return member
+
+
+async def suspend_member(work: UnitOfWork, member_id: str) -> Member:
+    """Stop a member at once; they keep their roles. Harmless twice.
+
+    Raises ``NotFound``, ``Conflict`` for an invited member, ``Forbidden``, ``LastOwner``.
+    """
+    return await _set_status(work, member_id, MemberStatus.SUSPENDED, AuditAction.MEMBER_SUSPEND)
+
+
+async def reactivate_member(work: UnitOfWork, member_id: str) -> Member:
+    """Let a suspended member act again; tokens from before stay dead. Harmless twice.
+
+    Raises ``NotFound``, ``Conflict`` for an invited member, ``Forbidden``.
+    """
+    return await _set_status(work, member_id, MemberStatus.ACTIVE, AuditAction.MEMBER_REACTIVATE)
+
+
+async def remove_member(work: UnitOfWork, member_id: str) -> None:
+    """Take a member out of the tenant, their sessions with them; the person stays.
+
+    Raises ``NotFound``, ``Conflict`` for an invited member, ``Forbidden``, ``LastOwner``.
+    """
+    member = await _joined_member(work, member_id)
+    await _check_standing(work, member)
+    await work.session.delete(member)
+    await _keep_an_owner(work)
+    work.record(AuditAction.MEMBER_REMOVE, member_id)
+
+
+async def transfer_ownership(work: UnitOfWork, to_member_id: str, *, keep: bool = False) -> Member:
+    """Give an active member the caller's owner roles; the caller loses them unless ``keep``.
+
+    Where the blueprint allows fewer roles than the new owner would hold, they lose their
+    others. Raises ``Forbidden`` for who is no owner, ``NotFound``, ``BadUserInput`` for the
+    caller themselves, ``Conflict`` for who is not active.
+    """
+    own = work.acting.member
+    if to_member_id == own:
+        raise BadUserInput("Some input cannot be taken.", {"memberId": "is you"})
+    members = await repository.members_to_change(work, {own, to_member_id})
+    giver, taker = members.get(own), members.get(to_member_id)
+    if giver is None or not giver.is_owner:
+        raise Forbidden(BuiltIn.MEMBER_OWN)
+    if taker is None:
+        raise NotFound
+    if taker.status != MemberStatus.ACTIVE:
+        raise Conflict("Only an active member can become an owner.")
+    await _hand_over(work, giver, taker, keep=keep)
+    work.record(AuditAction.MEMBER_TRANSFER_OWNERSHIP, taker.node_id, giver.node_id)
+    return taker
+
+
+async def touch(work: UnitOfWork, member_id: UUID, at: datetime) -> None:
+    """Note that a member (by key) was seen; no right changes, so the version stays."""
+    await repository.saw(work, member_id, at)
+
+
+async def _member(work: UnitOfWork, member_id: str) -> Member:
+    members = await repository.members_to_change(work, {member_id})
+    if member_id not in members:
+        raise NotFound
+    return members[member_id]
+
+
+async def _joined_member(work: UnitOfWork, member_id: str) -> Member:
+    """Not an invited one: what happens to those happens to their invitation."""
+    member = await _member(work, member_id)
+    if member.status == MemberStatus.INVITED:
+        raise Conflict("This person has not joined yet; revoke the invitation instead.")
+    return member
+
+
+async def _set_status(work: UnitOfWork, member_id: str, status: MemberStatus, action: AuditAction) -> Member:
+    member = await _joined_member(work, member_id)
+    await _check_standing(work, member)
+    if member.status != status:
+        member.status = status
+        member.version += 1
+        await _keep_an_owner(work)
+    work.record(action, member.node_id)
+    return member
+
+
+async def _check_standing(work: UnitOfWork, member: Member) -> None:
+    if member.id != work.acting.member_id:
+        _check_reach(work, member, [role for _, role in await repository.roles_of(work, {member.id})])
+
+
+def _check_reach(work: UnitOfWork, member: Member, held: Iterable[Role]) -> None:
+    """Refuse to touch whoever may do more than the caller; oneself is always in reach."""
+    if member.id != work.acting.member_id and not all(may_grant(work.acting, role) for role in held):
+        raise Forbidden
+
+
+async def _check_count(work: UnitOfWork, roles: int) -> None:
+    """One role is always allowed, so that the common case asks nothing."""
+    most = await most_roles(work) if roles > 1 else None
+    if most is not None and roles > most:
+        raise TooManyRoles(most)
+
+
+async def _change_holdings(
+    work: UnitOfWork, member: Member, *, added: Iterable[Role], removed: Iterable[MemberRole]
+) -> None:
+    for holding in removed:
+        await work.session.delete(holding)
+    work.session.add_all(
+        MemberRole(tenant_id=member.tenant_id, member_id=member.id, role_id=role.id) for role in added
+    )
+    member.version += 1
+
+
+async def _hand_over(work: UnitOfWork, giver: Member, taker: Member, *, keep: bool) -> None:
+    """Promote first, then demote: at no moment is the tenant without an owner."""
+    holdings = await repository.roles_of(work, {giver.id, taker.id})
+    gives = {role.id: role for held, role in holdings if role.is_owner and held.member_id == giver.id}
+    had = {role.id: held for held, role in holdings if held.member_id == taker.id}
+    added = [role for key, role in gives.items() if key not in had]
+    most = await most_roles(work)
+    crowded = most is not None and len(had) + len(added) > most
+    displaced = [had[key] for key in had.keys() - gives.keys()] if crowded else []
+    if added or displaced:
+        await _change_holdings(work, taker, added=added, removed=displaced)
+    taker.is_owner = True
+    await work.session.flush()
+    if not keep:
+        given = [held for held, role in holdings if held.member_id == giver.id and role.id in gives]
+        await _change_holdings(work, giver, added=(), removed=given)
+        giver.is_owner = False
+        await _keep_an_owner(work)
+
+
+async def _keep_an_owner(work: UnitOfWork) -> None:
+    """Write what has changed; the database refuses it where no active owner would be left."""
+    try:
+        await work.session.flush()
+    except DBAPIError as error:
+        if sqlstate(error) == LAST_OWNER:
+            raise LastOwner from error
+        raise

@@ -1,0 +1,57 @@
+"""Every query that whole tenants need beside those of roles and members."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import func, update
+from sqlmodel import col, exists, select
+
+from tenantry.directory.members.models import Member, MemberRole
+from tenantry.directory.roles.models import Role
+from tenantry.storage.unit_of_work import UnitOfWork
+
+
+async def lock_roles(work: UnitOfWork) -> list[Role]:
+    """Every role of the tenant entered, held until the unit of work ends."""
+    return list((await work.session.exec(select(Role).with_for_update())).all())
+
+
+async def held(work: UnitOfWork) -> set[UUID]:
+    """The keys of the roles that somebody holds."""
+    return set((await work.session.exec(select(MemberRole.role_id).distinct())).all())
+
+
+async def roles_with_holders(work: UnitOfWork) -> list[tuple[Role, int]]:
+    """Every role of the tenant entered, for reading, and how many members hold it."""
+    holders = func.count(col(MemberRole.id))
+    held = (col(MemberRole.tenant_id) == Role.tenant_id) & (col(MemberRole.role_id) == Role.id)
+    statement = select(Role, holders).outerjoin(MemberRole, held)
+    found = await work.session.exec(statement.group_by(col(Role.tenant_id), col(Role.id)).order_by(Role.key))
+    return [(role, count) for role, count in found.all()]
+
+
+async def addresses(work: UnitOfWork) -> set[str]:
+    """The addresses of the members of the tenant entered."""
+    return set((await work.session.exec(select(Member.email))).all())
+
+
+async def settle_holders(work: UnitOfWork, roles: Iterable[UUID]) -> None:
+    """Raise the version of whoever holds one of the roles, and say anew who is an owner."""
+    holds = exists().where(
+        col(MemberRole.tenant_id) == Member.tenant_id, col(MemberRole.member_id) == Member.id
+    )
+    owns = holds.where(
+        col(Role.tenant_id) == MemberRole.tenant_id, col(Role.id) == MemberRole.role_id, col(Role.is_owner)
+    )
+    statement = (
+        update(Member)
+        .where(col(Member.tenant_id) == work.tenant, holds.where(col(MemberRole.role_id).in_(roles)))
+        .values(version=col(Member.version) + 1, is_owner=owns)
+    )
+    await work.session.flush()
+    await work.session.exec(statement, execution_options={"synchronize_session": False})
+
+
+async def members_count(work: UnitOfWork) -> int:
+    """How many people the tenant entered has."""
+    return (await work.session.exec(select(func.count()).select_from(Member))).one()

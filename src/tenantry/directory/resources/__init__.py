@@ -1,0 +1,1 @@
+"""The product's own objects: this service is the gate in front of them, not the product."""

@@ -1,0 +1,36 @@
+"""Tables of resources."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from tenantry.kernel.ids import NodePrefix, new_node_id
+from tenantry.storage.tables import TenantOwned, Timestamp, now
+
+
+def _node_id() -> str:
+    return new_node_id(NodePrefix.RESOURCE)
+
+
+class Resource(TenantOwned, table=True):
+    """One object of a type that the blueprint names; ``attributes`` are as its JSON Schema wants them."""
+
+    __tablename__ = "resource"  # pyright: ignore[reportAssignmentType]
+    __table_args__ = (
+        Index("resource_by_creation", "tenant_id", "type", "created_at", "node_id"),
+        Index("resource_by_owner", "owner_id", "tenant_id"),
+    )
+
+    node_id: str = Field(default_factory=_node_id, unique=True)
+    type: str
+    name: str
+    state: str
+    owner_id: UUID | None = Field(default=None, foreign_key="user.id")
+    """The person whose it is, member or not."""
+    attributes: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
+    created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
+    updated_at: datetime = Field(default_factory=now, sa_type=Timestamp)

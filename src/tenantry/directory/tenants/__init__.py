@@ -1,0 +1,1 @@
+"""The wall: one customer of one product."""
