@@ -1,0 +1,1 @@
+"""Tenants' own identity providers, and the e-mail domains for which their word counts."""

@@ -1,0 +1,1 @@
+"""From an ID token to a session: who waits for this person, and which tenant they enter."""

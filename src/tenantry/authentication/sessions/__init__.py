@@ -1,0 +1,1 @@
+"""One login on one device."""
