@@ -1,0 +1,1 @@
+"""One (document, operation, shape of variables) becomes one SQL statement that returns the answer."""
