@@ -1,0 +1,1 @@
+"""The wire: HTTP in, HTTP out; nothing below knows of it."""

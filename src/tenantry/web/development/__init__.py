@@ -1,0 +1,1 @@
+"""What only a developer's machine has: an identity provider without passwords, a mailbox to look into."""
