@@ -1,0 +1,1 @@
+"""The composition root: settings in, application out; the only place that wires."""

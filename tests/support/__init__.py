@@ -1,0 +1,1 @@
+"""Test machinery that more than one test uses; typed like the product."""
