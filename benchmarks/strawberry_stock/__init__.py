@@ -1,0 +1,1 @@
+"""Stock Strawberry as its documentation shows it: SQLAlchemy ORM, DataLoader, permission classes."""
