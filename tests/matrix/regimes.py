@@ -1,4 +1,4 @@
-"""The two walls one at a time: a database whose statements lost their criteria, and one without row security."""
+"""One wall at a time: a database whose statements lose their criteria, and one without row security."""
 
 import re
 from collections.abc import AsyncGenerator, Sequence
