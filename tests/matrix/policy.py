@@ -1,12 +1,13 @@
-"""The policy as tables: what each field asks for, which roles hold it, and what a caller's standing makes of it."""
+"""The policy as tables: what a field asks for, who holds it, and what a caller's standing makes of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tenantry.access.rules import Rule, RuleKind
 from tests.api.test_permissions import TABLE, words
 
 POLICY: Mapping[str, Any] = yaml.safe_load(
@@ -14,6 +15,8 @@ POLICY: Mapping[str, Any] = yaml.safe_load(
 )
 PRODUCTS = ("contact-center", "messaging-crm", "research-workspace", "phone-system", "abac-suite")
 PLATFORM = "platform"
+HOME = "phone-system"
+"""Whose tenant the platform's staff are asked about, and where standings are tried."""
 STANDINGS: Mapping[str, list[str]] = POLICY["standings"]
 COLUMNS = ("public", "signed in", "requires", "fresh", "gated")
 REFUSALS = ("FORBIDDEN", "STEP_UP_REQUIRED")
@@ -52,7 +55,7 @@ class Ask:
 
 
 def asks() -> list[Ask]:
-    """Every field of tests/api/permissions.yaml, and every type that ``node`` finds and a permission guards."""
+    """Every field of tests/api/permissions.yaml, and every guarded type that ``node`` finds."""
     found = [
         Ask(field, TABLE["asks"][field], _kind(field), _scope(field), row[0])
         for field, row in TABLE["fields"].items()
@@ -119,6 +122,10 @@ def _holders_of(ask: Ask, product: str) -> set[str]:
 
 def by_standing(standing: str, ask: Ask, product: str, role: str) -> Verdict:
     """What a caller in this standing is told."""
+    if word := POLICY["exceptions"].get(standing, {}).get(ask.field):
+        return Verdict(word)
+    if standing == "API key" and ask.permission in POLICY["unnamed"][product].split():
+        return Verdict("FORBIDDEN")
     kind = {"factor": "fresh", "cookie": "public"}.get(ask.kind, ask.kind)
     read, _, write = STANDINGS[standing][COLUMNS.index(kind)].partition("/")
     word = write if write and ask.writes else read
@@ -133,6 +140,9 @@ def by_standing(standing: str, ask: Ask, product: str, role: str) -> Verdict:
     return usual if lacks else Verdict(word)
 
 
-def ruled_types() -> Iterator[tuple[str, str]]:
-    """Each type with a rule of its own, and what it asks for."""
-    yield from POLICY["types"].items()
+def rule_in_words(rule: Rule | None) -> str | None:
+    """As the policy writes the rule of a type; None where it asks for no permission."""
+    if rule is None or rule.kind is not RuleKind.REQUIRES:
+        return None
+    scope = "" if rule.scope is None else f"{rule.scope.lower()} "
+    return scope + " or ".join(" ".join(sorted(each)) for each in rule.any_of)

@@ -2,11 +2,21 @@
 
 import pytest
 
-from tenantry.access.rules import RuleKind
 from tenantry.api.planner.registry import build_registry
 from tenantry.api.schema import bare_schema
 from tests.api.test_permissions import TABLE, check_allowed
-from tests.matrix.policy import PLATFORM, POLICY, PRODUCTS, Ask, Verdict, asks, by_role, holders, roles
+from tests.matrix.policy import (
+    PLATFORM,
+    POLICY,
+    PRODUCTS,
+    Ask,
+    Verdict,
+    asks,
+    by_role,
+    holders,
+    roles,
+    rule_in_words,
+)
 from tests.matrix.worlds import ProductWorld, blueprints
 from tests.support.api import Product, Reply
 from tests.support.refusals import snapshot
@@ -32,17 +42,10 @@ def test_every_permission_that_a_field_asks_for_has_holders_in_every_product() -
 
 
 def test_every_type_that_a_permission_guards_is_in_the_policy() -> None:
-    ruled: dict[str, str] = {}
-    found: set[str] = set()
-    for name, plan in build_registry(bare_schema()._schema).types.items():
-        if plan.rule is not None and plan.rule.kind is RuleKind.REQUIRES:
-            (wanted,) = plan.rule.any_of
-            scope = "" if plan.rule.scope is None else f"{plan.rule.scope.lower()} "
-            ruled[name] = scope + " ".join(sorted(wanted))
-            if plan.table is not None:
-                found.add(name)
+    types = build_registry(bare_schema()._schema).types
+    ruled = {name: words for name, plan in types.items() if (words := rule_in_words(plan.rule))}
     assert POLICY["types"] == ruled
-    assert set(POLICY["nodes"]) == found
+    assert set(POLICY["nodes"]) == {name for name in ruled if types[name].table is not None}
 
 
 def check(reply: Reply, ask: Ask, verdict: Verdict, who: object) -> None:

@@ -8,7 +8,7 @@ from typing import Self
 from tenantry.directory.blueprints.document import BlueprintDocument
 from tenantry.directory.resources.models import Resource
 from tenantry.kernel.principal import Authority
-from tests.matrix.policy import PLATFORM, POLICY, roles
+from tests.matrix.policy import HOME, PLATFORM, POLICY, roles
 from tests.support.api import Product, Speaker
 from tests.support.connecting import connect
 from tests.support.database import documents
@@ -16,8 +16,6 @@ from tests.support.factories import make_api_key, make_tenant, platform, signed_
 from tests.support.world import World
 
 TOKEN_SECONDS = 7_200
-HOME = "phone-system"
-"""Whose tenant the platform's staff are asked about."""
 
 
 @cache
@@ -46,6 +44,12 @@ class ProductWorld(World):
         within = await platform(database) if blueprint == PLATFORM else self.tenant
         self.caller = await signed_in(database, within, role)
         return self.caller
+
+    async def enter_standing(self, standing: str, role: str) -> Speaker:
+        """Whoever acts, from a standing of the policy."""
+        if self.caller is None:
+            raise LookupError("nobody acts here; let somebody play a role first")
+        return await ENTER[standing](self, self.caller, role)
 
     async def ask(self, speaker: Speaker, document: str):
         """Ask, with the product's own words for what the phone system has."""
