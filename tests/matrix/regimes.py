@@ -1,4 +1,4 @@
-"""One wall at a time: a database whose statements lose their criteria, and one without row security."""
+"""One wall at a time: statements that lose their criteria, no row security; and one that only watches."""
 
 import re
 from collections.abc import AsyncGenerator, Sequence
@@ -54,3 +54,41 @@ class CriteriaOff(TemporaryDatabase):
 def row_security_off(database: TemporaryDatabase) -> TemporaryDatabase:
     """The criteria alone: a role that no policy holds."""
     return TemporaryDatabase(database.owner_dsn, database.owner_dsn)
+
+
+class Noting(TemporaryDatabase):
+    """As ever, and keeps the text of each statement."""
+
+    def __init__(self, database: TemporaryDatabase) -> None:
+        super().__init__(database.app_dsn, database.owner_dsn)
+        self.statements: list[str] = []
+        event.listen(self._engine.sync_engine, "before_cursor_execute", self._by_session)
+
+    def taken(self) -> list[str]:
+        """What has run since the last call."""
+        taken, self.statements = self.statements, []
+        return taken
+
+    async def fetch(self, sql: str, arguments: Sequence[Any]) -> asyncpg.Record | None:
+        """As ever."""
+        self.statements.append(sql)
+        return await super().fetch(sql, arguments)
+
+    @asynccontextmanager
+    async def writing(
+        self, authority: Authority | None, *, before_commit: BeforeCommit | None = None
+    ) -> AsyncGenerator[UnitOfWork]:
+        """As ever; what is written by hand is noted too."""
+        async with super().writing(authority, before_commit=before_commit) as work:
+            connection = await work.driver()
+            connection.add_query_logger(self._by_hand)
+            try:
+                yield work
+            finally:
+                connection.remove_query_logger(self._by_hand)
+
+    def _by_hand(self, query: Any) -> None:
+        self.statements.append(query.query)
+
+    def _by_session(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
+        self.statements.append(statement)
