@@ -170,7 +170,7 @@ def _a_team(compiler: "Compiler", row: Row, here: Here) -> ColumnElement[bool]:
         team=row.c.id,
         state=literal(None, Text()),
         type=literal("team", Text()),
-        attributes=literal(None, JSONB(none_as_null=True)),
+        attributes=func.jsonb_build_object(type_=JSONB()),
         subject=compiler.the_caller.c.user_id,
         teams=_own_teams(compiler, here),
         known=_known(compiler),
