@@ -11,7 +11,7 @@ import yaml
 from tenantry.kernel.ids import NodePrefix, new_key, new_node_id
 from tenantry.kernel.principal import Authority
 from tests.matrix.policy import PRODUCTS, roles
-from tests.matrix.worlds import ProductWorld, blueprints
+from tests.matrix.worlds import ProductWorld, blueprints, patiently
 from tests.support.api import Product, Speaker
 from tests.support.factories import make_member
 
@@ -78,15 +78,15 @@ async def done(speaker: Speaker, verb: str, kind: str, node_id: str) -> set[str]
     """Try it; the codes of what was refused, none where it was done."""
     match verb:
         case "read":
-            reply = await speaker.ask(READ, {"id": node_id})
+            reply = await patiently(speaker, READ, {"id": node_id})
         case "create":
-            reply = await speaker.ask(CREATE, {"type": kind})
+            reply = await patiently(speaker, CREATE, {"type": kind})
         case "update":
-            reply = await speaker.ask(UPDATE, {"id": node_id})
+            reply = await patiently(speaker, UPDATE, {"id": node_id})
         case "delete":
-            reply = await speaker.ask(DELETE, {"id": node_id})
+            reply = await patiently(speaker, DELETE, {"id": node_id})
         case _:
-            reply = await speaker.ask(ACT, {"id": node_id, "action": verb})
+            reply = await patiently(speaker, ACT, {"id": node_id, "action": verb})
     return set(reply.codes)
 
 
