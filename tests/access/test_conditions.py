@@ -131,6 +131,22 @@ def test_a_condition_says_what_it_looks_at() -> None:
     assert attributes_of(ALWAYS) == {}
 
 
+@pytest.mark.parametrize(
+    ("ip", "within"),
+    [
+        ("10.1.2.3", True),
+        ("::ffff:10.1.2.3", True),
+        ("11.1.2.3", False),
+        ("2001:db8::7", True),
+        ("nowhere", False),
+        (None, False),
+    ],
+)
+def test_an_address_is_in_a_network_of_its_kind(ip: str | None, within: bool) -> None:
+    condition = parse_condition("environment.ip in ['10.0.0.0/8', '2001:db8::/32']")
+    assert holds(condition, {"environment.ip": ip}) is within
+
+
 ALIKE = [
     ("resource.attributes.vip == True", "resource.attributes.vip == 1"),
     ("resource.attributes.n == 0", "resource.attributes.n == False"),

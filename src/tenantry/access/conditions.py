@@ -190,7 +190,7 @@ def facts_of(condition: Condition) -> Iterator[Fact]:
                 yield from facts_of(part)
         case Not(part):
             yield from facts_of(part)
-        case Truth():
+        case _:
             return
 
 
@@ -207,7 +207,7 @@ def attributes_of(condition: Condition) -> Mapping[str, Kind]:
                 found |= attributes_of(part)
         case Not(part):
             found |= attributes_of(part)
-        case Truth():
+        case _:
             pass
     return found
 

@@ -94,7 +94,7 @@ def check_of(condition: Condition) -> Check:
             return lambda facts: not negated(facts)
         case Comparison(left, "in", right):
             return _membership(left, right)
-        case Comparison():
+        case _:
             return _comparison(condition)
 
 
@@ -111,7 +111,8 @@ def residual(condition: Condition, facts: Facts) -> Condition:
             return _negated(residual(part, facts))
         case Every(parts):
             return _joined(Every, [residual(part, facts) for part in parts], neutral=ALWAYS, decisive=NEVER)
-        case Some(parts):
+        case _:
+            parts = condition.parts
             return _joined(Some, [residual(part, facts) for part in parts], neutral=NEVER, decisive=ALWAYS)
 
 
@@ -136,7 +137,7 @@ def predicate(condition: Condition, columns: Columns) -> ColumnElement[bool]:
             return or_(*(predicate(part, columns) for part in parts))
         case Not(part):
             return not_(predicate(part, columns))
-        case Comparison():
+        case _:
             return func.coalesce(_sql(condition, columns), false(), type_=Boolean())
 
 
