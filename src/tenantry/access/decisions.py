@@ -141,7 +141,7 @@ def _scope_mismatch(scope: Scope) -> Decision:
 
 
 def _forbidden(rule: Rule, held: frozenset[str]) -> Decision:
-    return _not_held(min(min((wanted - held for wanted in rule.any_of), key=len)))
+    return _not_held(min(min([wanted - held for wanted in rule.any_of], key=len)))
 
 
 @lru_cache(maxsize=4_096)
