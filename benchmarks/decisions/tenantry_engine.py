@@ -1,4 +1,4 @@
-"""Tenantry: ``decide`` for what is held plainly, ``permits`` for what depends."""
+"""Tenantry: ``decide`` for what is held plainly, the caller's condition and ``holds`` for what depends."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from uuid import UUID
 from benchmarks.decisions.policy import ASKED, CONDITIONAL, HELD, SUBJECTS, Question, Subject, Thing
 from tenantry.access.decisions import decide
 from tenantry.access.facts import about, asked_by
-from tenantry.access.grants import permits
+from tenantry.access.grants import condition_of
+from tenantry.access.predicates import ALWAYS, Facts, holds
 from tenantry.access.rules import requires
 from tenantry.kernel.principal import Authority, Scope
 
@@ -78,20 +79,26 @@ def prepare(kind: str) -> Callable[[int, int], list[bool]]:
         pairs = [(rules[question.permission], authorities[question.subject.id]) for question in questions]
         return lambda start, stop: [decide(rule, held).allowed for rule, held in pairs[start:stop]]
     asked = [_about(question, authorities, gathered=kind == "gathered") for question in questions]
-    return lambda start, stop: [permits(*each) for each in asked[start:stop]]
+    return lambda start, stop: [_may(*each) for each in asked[start:stop]]
+
+
+def _may(authority: Authority, permission: str, facts: Callable[[], Facts]) -> bool:
+    """As the services decide (``directory.resources.service``)."""
+    condition = condition_of(authority, permission)
+    return condition == ALWAYS or holds(condition, facts())
 
 
 def _about(
     question: Question, authorities: dict[int, Authority], *, gathered: bool
-) -> tuple[Authority, str, Callable[[], dict[str, object]]]:
+) -> tuple[Authority, str, Callable[[], Facts]]:
     if question.thing is None:
         raise ValueError("a condition is about something")
     authority, row = authorities[question.subject.id], _row(question.thing)
     teams = frozenset(UUID(int=team) for team in question.subject.teams)
-    asked = asked_by(authority, None)
-    facts = {**asked, **about(row, teams)}
+    asked = {**asked_by(authority, None), "subject.teams": teams}
+    facts = {**asked, **about(row)}
     return (
         authority,
         question.permission,
-        (lambda: {**asked, **about(row, teams)}) if gathered else lambda: facts,
+        (lambda: {**asked, **about(row)}) if gathered else lambda: facts,
     )

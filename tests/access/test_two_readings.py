@@ -82,7 +82,7 @@ def _bound(value: object) -> object:
 
 def facts_about(case: Case, given: Mapping[str, Any], attributes: Mapping[str, Any]) -> Facts:
     thing = Thing(given["type"], given["state"], given["owner_id"], given["team_id"], attributes)
-    return {**case.asked, **about(thing, case.asked["subject.teams"])}
+    return {**case.asked, **about(thing)}
 
 
 async def both_ways(connection: asyncpg.Connection, case: Case) -> list[tuple[object, ...]]:

@@ -1,6 +1,6 @@
 """A grant: a permission, and perhaps the condition it depends on."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -9,7 +9,7 @@ from tenantry.access.catalogue import Catalogue
 from tenantry.access.conditions import Condition, parse_condition
 from tenantry.access.decisions import holds
 from tenantry.access.permissions import WILDCARD
-from tenantry.access.predicates import ALWAYS, Check, Facts, any_of, check_of
+from tenantry.access.predicates import ALWAYS, any_of
 from tenantry.kernel.principal import Authority
 
 WHEN = " when "
@@ -75,14 +75,6 @@ def condition_of(authority: Authority, permission: str) -> Condition:
     return _either(authority.conditional.get(permission, _NONE))
 
 
-def permits(authority: Authority, permission: str, facts: Callable[[], Facts]) -> bool:
-    """Whether the caller may, about what ``facts`` describe; they are asked for only if it depends."""
-    if holds(authority.permissions, permission):
-        return True
-    conditions = authority.conditional.get(permission)
-    return conditions is not None and _check_of(conditions)(facts())
-
-
 _NONE = frozenset[str]()
 
 
@@ -90,8 +82,3 @@ _NONE = frozenset[str]()
 def _either(conditions: frozenset[str]) -> Condition:
     # In one order, so that who holds the same has the same plans.
     return any_of([parse_condition(text) for text in sorted(conditions)])
-
-
-@lru_cache(maxsize=4_096)
-def _check_of(conditions: frozenset[str]) -> Check:
-    return check_of(_either(conditions))
