@@ -135,6 +135,8 @@ async def test_what_belongs_to_another_tenant_is_not_there(product: Product) -> 
         ({"type": "call", "name": "x", "attributes": {"seconds": "9"}}, "attributes.seconds"),
         ({"type": "call", "name": "x", "attributes": [1]}, "attributes"),
         ({"type": "call", "name": "x", "attributes": {"more": "x" * 17_000}}, "attributes"),
+        ({"type": "call", "name": "x", "attributes": {"more": ["a\\\0"]}}, "attributes"),
+        ({"type": "call", "name": "x", "attributes": {"\0": 1}}, "attributes"),
     ],
 )
 async def test_bad_input_is_refused_by_field(product: Product, given: dict[str, Any], field: str) -> None:
@@ -144,6 +146,26 @@ async def test_bad_input_is_refused_by_field(product: Product, given: dict[str, 
     assert reply.codes == ["BAD_USER_INPUT"]
     assert list(reply.errors[0]["extensions"]["fields"]) == [field]
     assert await snapshot(product.database) == before
+
+
+@pytest.mark.parametrize("more", ["1e400", "-1e400", "123456789012345678901", "[{a: 1e400}]"])
+async def test_numbers_that_would_not_be_kept_as_they_are_are_refused(product: Product, more: str) -> None:
+    world = await World.make(product)
+    document = """mutation { resourceCreate(input: {type: "call", name: "x", attributes: {more: MORE}}) {
+      resource { id } } }"""
+    reply = await product.as_(world.owner).ask(document.replace("MORE", more))
+    assert reply.codes == ["BAD_USER_INPUT"]
+    assert list(reply.errors[0]["extensions"]["fields"]) == ["attributes"]
+    assert await names(product.as_(world.owner), "call") == []
+
+
+async def test_what_only_looks_like_a_nul_is_kept(product: Product) -> None:
+    world = await World.make(product)
+    given = {"more": "\\u0000", "far": 1e308, "tenth": 0.1, "large": 2**63}
+    made = await product.as_(world.owner).query(
+        CREATE, input={"type": "call", "name": "x", "attributes": given}
+    )
+    assert made["resourceCreate"]["resource"]["attributes"] == given
 
 
 async def test_a_change_replaces_and_is_bound_to_the_types_states(product: Product) -> None:
