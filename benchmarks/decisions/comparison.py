@@ -33,6 +33,9 @@ def compare_decisions(given: argparse.Namespace) -> dict[str, Any]:
         versions = {name: _checked(name, engine) for name, engine in engines.items()}
         rounds = list(_rounds(engines, rounds=given.rounds, seconds=given.seconds))
     return {
+        "command": f"python -m benchmarks --decisions --rounds {given.rounds} --seconds {given.seconds:g}",
+        "rounds": given.rounds,
+        "seconds": given.seconds,
         "versions": versions,
         "yes": {kind: sum(map(right, asked)) / len(asked) for kind, asked in ASKED.items()},
         "runs": rounds,
