@@ -13,7 +13,7 @@ from tenantry.access.catalogue import Catalogue, PermissionInfo
 from tenantry.access.conditions import parse_condition
 from tenantry.access.decisions import conditionally, decide
 from tenantry.access.facts import asked_by
-from tenantry.access.grants import by_permission, condition_of, conditional, parse_grant, within
+from tenantry.access.grants import by_permission, condition_of, conditional, looks_at, parse_grant, within
 from tenantry.access.predicates import ALWAYS, NEVER, Facts, any_of, holds
 from tenantry.access.rules import authenticated, gated, requires
 from tenantry.kernel.principal import Authority, Environment, Scope
@@ -144,6 +144,13 @@ def test_under_which_condition_a_permission_is_held() -> None:
     own, own_team = parse_condition("own"), parse_condition("own_team")
     assert asked == {"a:all": NEVER, "a:read": ALWAYS, "b:read": any_of([own, own_team]), "c:run": own}
     assert condition_of(holder({"*"}), "c:run") == ALWAYS
+
+
+def test_what_the_conditions_of_a_caller_look_at() -> None:
+    aged = "own and environment.factor_age <= 900"
+    caller = holder({"a:read"}, {"b:read": frozenset({"own"}), "c:run": frozenset({"own_team", aged})})
+    assert [looks_at(caller, path) for path in ("environment.factor_age", "environment.ip")] == [True, False]
+    assert not looks_at(holder({"a:read"}), "environment.factor_age")
 
 
 @pytest.mark.parametrize(

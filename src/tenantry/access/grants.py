@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from tenantry.access.catalogue import Catalogue
-from tenantry.access.conditions import Condition, parse_condition
+from tenantry.access.conditions import Condition, facts_of, parse_condition
 from tenantry.access.decisions import holds
 from tenantry.access.permissions import WILDCARD
 from tenantry.access.predicates import ALWAYS, any_of
@@ -73,6 +73,12 @@ def condition_of(authority: Authority, permission: str) -> Condition:
     if holds(authority.permissions, permission):
         return ALWAYS
     return _either(authority.conditional.get(permission, _NONE))
+
+
+def looks_at(authority: Authority, path: str) -> bool:
+    """Whether any of the caller's conditions looks at the fact of this path."""
+    conditions = frozenset[str]().union(*authority.conditional.values())
+    return any(fact.path == path for text in conditions for fact in facts_of(parse_condition(text)))
 
 
 _NONE = frozenset[str]()
