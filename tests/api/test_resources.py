@@ -216,6 +216,19 @@ async def test_an_api_key_reaches_what_its_issuer_and_its_permissions_both_do(pr
     assert (await key.ask(LIST, {"type": "call"})).codes == ["FORBIDDEN"]
 
 
+async def test_an_api_key_has_for_its_own_what_is_its_issuers(product: Product) -> None:
+    world = await World.make(product)
+    await make(product.as_(world.owner), "call", "Theirs")
+    role = await world.role_with("call:originate", "call:read_own", "apikey:manage")
+    issuer = await signed_in(product.database, world.tenant, role)
+    await make(product.as_(issuer), "call", "Issuer's")
+    await world.prove(issuer)
+    made = await make_api_key(product.database, issuer, "call:read_own", "call:originate")
+    key = product.with_token(made.text)
+    await make(key, "call", "Key's")
+    assert await names(key, "call") == ["Issuer's", "Key's"]
+
+
 async def test_without_a_token_or_with_the_platforms_nothing_is_reached(product: Product) -> None:
     world = await World.make(product)
     ticket = await make(product.as_(world.owner), "ticket")
