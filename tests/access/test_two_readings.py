@@ -14,7 +14,7 @@ from sqlalchemy import Boolean, Integer, Numeric, Select, Text, Uuid, column, fu
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import TypeEngine
 
-from tenantry.access.conditions import Condition, Kind, parse_condition
+from tenantry.access.conditions import MAX_CHARACTERS, Condition, Kind, parse_condition
 from tenantry.access.facts import about
 from tenantry.access.predicates import Columns, Facts, holds, predicate, residual
 from tenantry.storage.statements import compile_statement
@@ -160,6 +160,22 @@ async def test_every_comparison_that_there_is(connection: asyncpg.Connection) ->
     assert unlike == {}
     for text, places in MET.items():
         assert [place for place, (met, *_) in enumerate(answers[text]) if met] == places
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not " * 123 + "own",
+        "own and (own_team or (" * 20 + "own" + "))" * 20,
+        "not (own and " * 33 + "own" + ")" * 33,
+        " or ".join(["own"] * 71),
+    ],
+    ids=["not", "nested", "not nested", "wide"],
+)
+async def test_the_deepest_that_can_be_written(connection: asyncpg.Connection, text: str) -> None:
+    assert 400 < len(text) <= MAX_CHARACTERS
+    answers = await both_ways(connection, Case(text, FIXED, THINGS))
+    assert {*answers} == AGREED
 
 
 @pytest.mark.requirement("004-21")

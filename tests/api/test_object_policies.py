@@ -12,6 +12,7 @@ from tests.support.objects import ACT, CREATE, DELETE, LIST, ONE, UPDATE, make, 
 from tests.support.refusals import snapshot
 from tests.support.world import World
 
+SHOWN = """{ tenant { resources(type: "call", first: 9) { nodes { name actions { name allowed } } } } }"""
 NEWEST = "SELECT node_id FROM resource WHERE tenant_id = $1 AND name = 'New'"
 
 
@@ -217,5 +218,8 @@ async def test_what_is_listed_can_be_acted_on_under_the_same_condition(
     assert (made is not None) is ("New" in met)
     calls["New"] = str(await product.database.value(NEWEST, world.tenant.id))
     assert await names(clerk, "call") == met
+    shown = (await clerk.query(SHOWN))["tenant"]["resources"]["nodes"]
+    allowed = [{action["name"] for action in node["actions"] if action["allowed"]} for node in shown]
+    assert allowed == [{"monitor"}] * len(met)
     acted = {name for name, call in calls.items() if not (await monitor(clerk, call)).errors}
     assert acted == set(met)
