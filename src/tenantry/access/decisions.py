@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tenantry.access.permissions import CONDITIONABLE, WILDCARD
 from tenantry.access.rules import Rule, RuleKind
@@ -75,8 +76,10 @@ def decide(rule: Rule, authority: Authority | None, factor_age: int | None = Non
 
 def _under_conditions(rule: Rule, authority: Authority) -> bool:
     """Whether some alternative is held, part of it under conditions that are looked at for each object."""
+    if CONDITIONABLE.isdisjoint(authority.conditional):
+        return False
     held = authority.permissions | (authority.conditional.keys() & CONDITIONABLE)
-    return len(held) > len(authority.permissions) and any(wanted <= held for wanted in rule.any_of)
+    return any(wanted <= held for wanted in rule.any_of)
 
 
 def conditionally(rule: Rule, authority: Authority) -> bool:
@@ -138,8 +141,11 @@ def _scope_mismatch(scope: Scope) -> Decision:
 
 
 def _forbidden(rule: Rule, held: frozenset[str]) -> Decision:
-    cheapest = min((wanted - held for wanted in rule.any_of), key=len)
-    permission = min(cheapest)
+    return _not_held(min(min([wanted - held for wanted in rule.any_of], key=len)))
+
+
+@lru_cache(maxsize=4_096)
+def _not_held(permission: str) -> Decision:
     reason = f"You do not hold `{permission}`."
     return Decision(allowed=False, code=ErrorCode.FORBIDDEN, permission=permission, reason=reason)
 

@@ -95,7 +95,7 @@ async def update_role(
         # All who hold it, of whom there may be thousands, are waited for at once.
         await wait_for_mutations(work)
     role = await _custom_role(work, role_id)
-    before = set(role.effective)
+    before = {*role.effective, *role.conditional}
     if name is not UNSET:
         role.name = line(name, "name")
     if description is not UNSET:
@@ -103,7 +103,7 @@ async def update_role(
     if permissions is not UNSET:
         _set_permissions(work, role, permissions, await _catalogue(work))
     await work.session.flush()
-    if set(role.effective) != before:
+    if {*role.effective, *role.conditional} != before:
         await raise_holders(work, role.id)
     work.record(AuditAction.ROLE_UPDATE, role.node_id)
     return role
