@@ -55,6 +55,33 @@ def asked_by(authority: Authority, environment: Environment | None) -> dict[str,
     return facts
 
 
+def asked_of(
+    asker: Mapping[str, object],
+    *,
+    user_id: UUID | None,
+    email: str,
+    is_owner: bool,
+    roles: tuple[str, ...],
+) -> dict[str, object]:
+    """The facts where somebody (``asked_by``) asks about another person of their tenant.
+
+    Of that person's own request there is none, so nothing is known of ``UNKNOWN_OF_ANOTHER``.
+    """
+    return {
+        **asker,
+        "subject.email": email,
+        "subject.id": user_id,
+        "subject.is_owner": is_owner,
+        "subject.kind": str(ActorKind.USER),
+        "subject.roles": roles,
+        **dict.fromkeys(UNKNOWN_OF_ANOTHER),
+    }
+
+
+UNKNOWN_OF_ANOTHER = frozenset({"environment.factor_age", "environment.ip"})
+"""What depends on the request by which somebody would do it."""
+
+
 def about(resource: Owned, teams: Collection[UUID]) -> Facts:
     """The facts of one object, and the subject's teams."""
     return {

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from tenantry.access.catalogue import Catalogue
 from tenantry.access.conditions import Condition, parse_condition
@@ -14,6 +14,20 @@ WHEN = " when "
 
 Conditional: TypeAlias = Mapping[str, frozenset[str]]
 """By permission the conditions under which it is held, any of which suffices."""
+
+
+class Holder(Protocol):
+    """Whoever holds permissions: an authority, or what a member's roles would make of one."""
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """Whatever the case."""
+        ...
+
+    @property
+    def conditional(self) -> Conditional:
+        """Under conditions only."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +80,11 @@ def conditional(catalogue: Catalogue, grants: Iterable[Grant], plain: frozenset[
     return {name: sorted(conditions) for name, conditions in sorted(found.items())}
 
 
-def condition_of(authority: Authority, permission: str) -> Condition:
-    """Under which condition the caller holds a permission: always, never, or what their grants say."""
-    if permission in authority.permissions or WILDCARD in authority.permissions:
+def condition_of(holder: Holder, permission: str) -> Condition:
+    """Under which condition somebody holds a permission: always, never, or what their grants say."""
+    if permission in holder.permissions or WILDCARD in holder.permissions:
         return ALWAYS
-    return any_of([parse_condition(text) for text in authority.conditional.get(permission, ())])
+    return any_of([parse_condition(text) for text in holder.conditional.get(permission, ())])
 
 
 def permits(authority: Authority, permission: str, facts: Callable[[], Facts]) -> bool:

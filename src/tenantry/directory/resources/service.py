@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from tenantry.access.facts import about, asked_by
-from tenantry.access.predicates import ALWAYS, holds
+from tenantry.access.facts import Owned, about, asked_by
+from tenantry.access.predicates import ALWAYS, Facts, holds
 from tenantry.access.resource_types import Gate, ResourceType, ResourceTypes
 from tenantry.audit.actions import AuditAction
 from tenantry.directory.resources import repository
@@ -121,6 +121,11 @@ async def act_on_resource(work: UnitOfWork, types: ResourceTypes, resource_id: s
     return resource
 
 
+def facts_about(resource: Owned) -> Facts:
+    """What conditions see of an object: whoever asks beforehand is answered from the same."""
+    return about(resource, frozenset[UUID]())
+
+
 async def _found(work: UnitOfWork, types: ResourceTypes, node_id: str) -> tuple[Resource, ResourceType]:
     """The object, and its type; one whose type the blueprint has dropped is nobody's any more."""
     resource = await repository.to_change(work, node_id)
@@ -140,7 +145,7 @@ async def _ensure(work: UnitOfWork, gate: Gate | None, resource: Resource) -> No
         raise Forbidden
     condition = gate.condition(acting)
     if condition != ALWAYS:
-        facts = {**asked_by(acting, work.environment), **about(resource, frozenset[UUID]())}
+        facts = {**asked_by(acting, work.environment), **facts_about(resource)}
         if not holds(condition, facts):
             raise Forbidden(gate.permission)
     work.discharge()

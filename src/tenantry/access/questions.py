@@ -1,0 +1,124 @@
+"""May somebody, asked beforehand: the answer that doing it would get, and one stable word why not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tenantry.access.conditions import Condition, Fact, Term, Truth, parse_condition
+from tenantry.access.grants import Conditional, Holder, condition_of
+from tenantry.access.permissions import WILDCARD
+from tenantry.access.predicates import ALWAYS, NEVER, Facts, all_of, residual
+from tenantry.access.resource_types import ResourceType
+
+
+class Reason(StrEnum):
+    """Why not, sorted; once published a word never changes its meaning."""
+
+    CONDITIONAL = "CONDITIONAL"
+    """It depends: on an object, and none was named; or on the request that another person would make."""
+    CONDITION_NOT_MET = "CONDITION_NOT_MET"
+    """It depends on the object or the moment, and this is not one."""
+    FORBIDDEN = "FORBIDDEN"
+    """Nothing they hold gives this permission."""
+    MEMBER_INACTIVE = "MEMBER_INACTIVE"
+    """They have not accepted yet, or are suspended."""
+    NOT_FOUND = "NOT_FOUND"
+    """There is no such object, or none that they may see."""
+    STEP_UP_REQUIRED = "STEP_UP_REQUIRED"
+    """A second factor comes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What somebody holds, who need not be here: as the roles of a member give it."""
+
+    permissions: frozenset[str]
+    conditional: Conditional
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Of whom it is asked. ``unknown`` are the facts that nobody can tell of them at this moment."""
+
+    holder: Holder
+    facts: Facts
+    unknown: frozenset[str] = frozenset()
+    active: bool = True
+    awaits_factor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """About what it is asked: ``facts`` and ``kind`` of a resource, neither of any other object.
+
+    A resource without a ``kind`` is of a type that the blueprint has dropped, and nobody's.
+    """
+
+    facts: Facts | None = None
+    kind: ResourceType | None = None
+    there: bool = True
+
+    def narrowing(self, permission: str) -> tuple[str, ...]:
+        """As that of its type."""
+        return () if self.kind is None else self.kind.narrowing(permission)
+
+
+ABSENT = Target(there=False)
+"""What is not there, or not for who asks: the two are not told apart."""
+
+
+def objection(subject: Subject, permission: str, target: Target | None) -> Reason | None:
+    """Why they may not; None where they may. With no ``target``, whatever the object.
+
+    The caller has checked that who asks may know, and gives ``ABSENT`` for what they may not see.
+    """
+    if subject.awaits_factor:
+        return Reason.STEP_UP_REQUIRED
+    if not subject.active:
+        return Reason.MEMBER_INACTIVE
+    condition = condition_of(subject.holder, permission)
+    if condition == NEVER:
+        return Reason.FORBIDDEN
+    if target is None:
+        return None if condition == ALWAYS else Reason.CONDITIONAL
+    return _about(subject, permission, condition, target)
+
+
+def _about(subject: Subject, permission: str, condition: Condition, target: Target) -> Reason | None:
+    if not sees(subject, target):
+        return Reason.NOT_FOUND
+    answer = verdict(within(condition, target.narrowing(permission)), subject, target)
+    if answer is None and subject.unknown:
+        return Reason.CONDITIONAL
+    return None if answer else Reason.CONDITION_NOT_MET
+
+
+def sees(subject: Subject, target: Target) -> bool:
+    """Whether they may know of an object: of a resource, whether they may read it."""
+    if not target.there or target.facts is None or WILDCARD in subject.holder.permissions:
+        return target.there
+    gate = None if target.kind is None else target.kind.gates.get("read")
+    return gate is not None and verdict(gate.condition(subject.holder), subject, target) is True
+
+
+def within(condition: Condition, narrowing: tuple[str, ...]) -> Condition:
+    """A condition, of those objects alone for which a permission stands."""
+    return all_of([*map(parse_condition, narrowing), condition])
+
+
+def verdict(condition: Condition, subject: Subject, target: Target | None) -> bool | None:
+    """Whether a condition holds; None where what decides is not known.
+
+    That is the resource where none is given: not of another kind of object, either, since no
+    condition is about one.
+    """
+    found = None if target is None else target.facts
+    facts: Mapping[str, object] = subject.facts if found is None else {**subject.facts, **found}
+
+    def unknown(term: Term) -> bool:
+        if not isinstance(term, Fact):
+            return False
+        return term.path in subject.unknown or (found is None and term.of_resource)
+
+    left = residual(condition, facts, unknown)
+    return left.value if isinstance(left, Truth) else None
