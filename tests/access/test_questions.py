@@ -2,15 +2,26 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from tenantry.access.catalogue import Catalogue, PermissionInfo
 from tenantry.access.conditions import parse_condition
 from tenantry.access.explanations import RoleGrants, gives, ways
-from tenantry.access.facts import UNKNOWN_OF_ANOTHER, asked_of
+from tenantry.access.facts import UNKNOWN_OF_ANOTHER, about_team, asked_of
 from tenantry.access.predicates import residual
-from tenantry.access.questions import ABSENT, Holding, Reason, Subject, Target, objection, sees, verdict
+from tenantry.access.questions import (
+    ABSENT,
+    TEAMS,
+    Holding,
+    Reason,
+    Subject,
+    Target,
+    objection,
+    sees,
+    verdict,
+)
 from tenantry.access.resource_types import Gate, ResourceType
 
 TYPE = ResourceType(
@@ -129,6 +140,18 @@ def test_a_permission_is_narrowed_where_it_opens_some_objects_only() -> None:
     assert TYPE.narrowing("a:b") == ()
 
 
+def test_a_team_is_seen_by_who_is_in_it_or_may_read_it() -> None:
+    day, night = (Target(about_team(UUID(int=key)), TEAMS) for key in (1, 2))
+    manages = holding(team__manage="own_team", a__b="not own_team")
+    anna = Subject(manages, {"subject.teams": frozenset({UUID(int=1)})})
+    assert objection(anna, "team:manage", day) is None
+    assert objection(anna, "a:b", day) is Reason.CONDITION_NOT_MET
+    assert objection(anna, "team:manage", night) is Reason.NOT_FOUND
+    reads = Subject(Holding(frozenset({"team:read"}), manages.conditional), anna.facts)
+    assert objection(reads, "team:manage", night) is Reason.CONDITION_NOT_MET
+    assert objection(reads, "a:b", night) is None
+
+
 def test_of_another_person_the_facts_are_theirs() -> None:
     asker = {
         "subject.id": 1,
@@ -136,12 +159,13 @@ def test_of_another_person_the_facts_are_theirs() -> None:
         "environment.ip": "10.0.0.1",
         "tenant.plan": "x",
     }
-    assert asked_of(asker, user_id=None, email="c@d.example", is_owner=True, roles=("agent",)) == {
+    assert asked_of(asker, user_id=None, email="c@d.example", is_owner=True, roles=("agent",), teams={2}) == {
         "subject.id": None,
         "subject.email": "c@d.example",
         "subject.is_owner": True,
         "subject.kind": "USER",
         "subject.roles": ("agent",),
+        "subject.teams": {2},
         "environment.ip": None,
         "environment.factor_age": None,
         "tenant.plan": "x",

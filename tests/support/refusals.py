@@ -23,6 +23,9 @@ DIRECTORY = (
     "connection",
     "connection_role",
     "email_domain",
+    "resource",
+    "team",
+    "team_member",
 )
 
 

@@ -28,6 +28,11 @@ class Owned(Protocol):
         ...
 
     @property
+    def team_id(self) -> UUID | None:
+        """Key of the team whose it is."""
+        ...
+
+    @property
     def attributes(self) -> Mapping[str, Any]:
         """As its type's JSON Schema has them."""
         ...
@@ -62,6 +67,7 @@ def asked_of(
     email: str,
     is_owner: bool,
     roles: tuple[str, ...],
+    teams: Collection[UUID],
 ) -> dict[str, object]:
     """The facts where somebody (``asked_by``) asks about another person of their tenant.
 
@@ -74,6 +80,7 @@ def asked_of(
         "subject.is_owner": is_owner,
         "subject.kind": str(ActorKind.USER),
         "subject.roles": roles,
+        "subject.teams": teams,
         **dict.fromkeys(UNKNOWN_OF_ANOTHER),
     }
 
@@ -82,13 +89,17 @@ UNKNOWN_OF_ANOTHER = frozenset({"environment.factor_age", "environment.ip"})
 """What depends on the request by which somebody would do it."""
 
 
-def about(resource: Owned, teams: Collection[UUID]) -> Facts:
-    """The facts of one object, and the subject's teams."""
+def about_team(team_id: UUID) -> Facts:
+    """The facts of a team, which is its own; the rest is missing."""
+    return {"resource.team": team_id, "resource.type": "team"}
+
+
+def about(resource: Owned) -> Facts:
+    """The facts of one object."""
     return {
         "resource.attributes": resource.attributes,
         "resource.owner": resource.owner_id,
         "resource.state": resource.state,
-        "resource.team": getattr(resource, "team_id", None),
+        "resource.team": resource.team_id,
         "resource.type": resource.type,
-        "subject.teams": frozenset(teams),
     }

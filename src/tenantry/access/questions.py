@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from tenantry.access.conditions import Condition, Fact, Term, Truth, parse_condition
 from tenantry.access.grants import Conditional, Holder, condition_of
-from tenantry.access.permissions import WILDCARD
-from tenantry.access.predicates import ALWAYS, NEVER, Facts, all_of, residual
-from tenantry.access.resource_types import ResourceType
+from tenantry.access.permissions import WILDCARD, BuiltIn
+from tenantry.access.predicates import ALWAYS, NEVER, Facts, all_of, any_of, residual
+from tenantry.access.resource_types import NARROWED
 
 
 class Reason(StrEnum):
@@ -47,15 +48,40 @@ class Subject:
     awaits_factor: bool = False
 
 
+class Kind(Protocol):
+    """What is the same for all objects that are looked at one by one: ``ResourceType``, or ``TEAMS``."""
+
+    def readable(self, holder: Holder) -> Condition:
+        """What must hold of one for somebody to see it."""
+        ...
+
+    def narrowing(self, permission: str) -> tuple[str, ...]:
+        """Of which a permission opens anything, as conditions, where it stands for some only."""
+        ...
+
+
+class _Teams:
+    def readable(self, holder: Holder) -> Condition:
+        return any_of([NARROWED["own_team"], condition_of(holder, BuiltIn.TEAM_READ)])
+
+    def narrowing(self, permission: str) -> tuple[str, ...]:
+        del permission
+        return ()
+
+
+TEAMS: Kind = _Teams()
+"""Everyone sees the teams they are in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """About what it is asked: ``facts`` and ``kind`` of a resource, neither of any other object.
+    """About what it is asked: ``facts`` and ``kind`` of what is looked at one by one, neither of the rest.
 
     A resource without a ``kind`` is of a type that the blueprint has dropped, and nobody's.
     """
 
     facts: Facts | None = None
-    kind: ResourceType | None = None
+    kind: Kind | None = None
     there: bool = True
 
     def narrowing(self, permission: str) -> tuple[str, ...]:
@@ -94,11 +120,10 @@ def _about(subject: Subject, permission: str, condition: Condition, target: Targ
 
 
 def sees(subject: Subject, target: Target) -> bool:
-    """Whether they may know of an object: of a resource, whether they may read it."""
+    """Whether they may know of an object: of a resource or a team, whether they may read it."""
     if not target.there or target.facts is None or WILDCARD in subject.holder.permissions:
         return target.there
-    gate = None if target.kind is None else target.kind.gates.get("read")
-    return gate is not None and verdict(gate.condition(subject.holder), subject, target) is True
+    return target.kind is not None and verdict(target.kind.readable(subject.holder), subject, target) is True
 
 
 def within(condition: Condition, narrowing: tuple[str, ...]) -> Condition:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tenantry.access.conditions import Condition, parse_condition
 from tenantry.access.grants import Holder, condition_of
-from tenantry.access.predicates import ALWAYS, all_of, any_of
+from tenantry.access.predicates import ALWAYS, NEVER, all_of, any_of
 
 NARROWED: Mapping[str, Condition] = MappingProxyType(
     {"": ALWAYS, "own": parse_condition("own"), "own_team": parse_condition("own_team")}
@@ -52,6 +52,11 @@ class ResourceType:
     actions: Mapping[str, Gate]
     personal: bool = False
     """Whether what somebody wrote stays theirs when they leave."""
+
+    def readable(self, holder: Holder) -> Condition:
+        """What must hold of an object for them to see it."""
+        gate = self.gates.get("read")
+        return NEVER if gate is None else gate.condition(holder)
 
     def narrowing(self, permission: str) -> tuple[str, ...]:
         """Of which objects a permission opens anything, as conditions, where it stands for some only.

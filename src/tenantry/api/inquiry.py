@@ -5,17 +5,16 @@ from dataclasses import dataclass
 
 from tenantry.access.decisions import decide, refusal
 from tenantry.access.explanations import RoleGrants, Way, gives, ways
-from tenantry.access.facts import UNKNOWN_OF_ANOTHER, asked_by, asked_of
+from tenantry.access.facts import UNKNOWN_OF_ANOTHER, about, about_team, asked_by, asked_of
 from tenantry.access.grants import by_permission
 from tenantry.access.permissions import BuiltIn
-from tenantry.access.questions import ABSENT, Holding, Reason, Subject, Target, objection, sees
+from tenantry.access.questions import ABSENT, TEAMS, Holding, Reason, Subject, Target, objection, sees
 from tenantry.access.rules import requires
 from tenantry.api.operations import Caller
-from tenantry.api.planner.presence import Found, Seen, Standing, find
+from tenantry.api.planner.presence import Found, Seen, SeenTeam, Standing, find
 from tenantry.api.planner.sources import Named
 from tenantry.api.services import Services
 from tenantry.directory.members.models import MemberStatus
-from tenantry.directory.resources.service import facts_about
 from tenantry.kernel.errors import NotFound, Unauthenticated
 from tenantry.kernel.ids import NodePrefix
 from tenantry.kernel.principal import Authority, Environment
@@ -111,7 +110,7 @@ class Inquiry:
 
     async def _myself(self) -> Subject:
         authority = await self._live()
-        facts = asked_by(authority, self._environment)
+        facts = {**asked_by(authority, self._environment), "subject.teams": (await self._look()).teams}
         return Subject(authority, facts, awaits_factor=authority.awaits_factor)
 
     async def _another(self, standing: Standing) -> Subject:
@@ -122,6 +121,7 @@ class Inquiry:
             email=standing.email,
             is_owner=standing.is_owner,
             roles=tuple(role.key for role in held),
+            teams=standing.teams,
         )
         holding = Holding(
             frozenset[str]().union(*(role.effective for role in held)),
@@ -136,17 +136,23 @@ class Inquiry:
         objects = (await self._look()).objects
         if on not in objects or type_name not in {None, _type_of(on, objects[on])}:
             return ABSENT
-        seen = objects[on]
-        if seen is None:
-            return Target()
-        types = await self._services.resource_types.of((await self._live()).resource_types)
-        target = Target(facts_about(seen), types.get(seen.type))
+        target = await self._seen(objects[on])
         return target if sees(asker, target) else ABSENT
 
+    async def _seen(self, found: Seen | SeenTeam | None) -> Target:
+        match found:
+            case Seen():
+                types = await self._services.resource_types.of((await self._live()).resource_types)
+                return Target(about(found), types.get(found.type))
+            case SeenTeam(team_id):
+                return Target(about_team(team_id), TEAMS)
+            case None:
+                return Target()
 
-def _type_of(node_id: str, seen: Seen | None) -> str:
+
+def _type_of(node_id: str, found: Seen | SeenTeam | None) -> str:
     """The type of an object by the blueprint's name, or else of its kind: ``member``, ``role``."""
-    return NodePrefix(node_id.partition("_")[0]).name.lower() if seen is None else seen.type
+    return found.type if isinstance(found, Seen) else NodePrefix(node_id.partition("_")[0]).name.lower()
 
 
 def _held(standing: Standing, found: Found) -> list[RoleGrants]:

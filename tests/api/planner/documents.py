@@ -328,7 +328,7 @@ class Writer:
         if self.chance(0.1):
             return rng.choice((*GARBAGE, "X_1", "M_nobody", "MM_1", "T_", "7"))
         if place.endswith("can.on") and self.chance(0.5):
-            return rng.choice(ids["resource"])
+            return rng.choice((*ids["resource"], *ids["team"]))
         likely = {"member.id": "member", "tenant.id": "tenant", "roleId": "role", "actorId": "user"}
         for name, table in likely.items():
             if place.endswith(name) and self.chance(0.9):

@@ -26,6 +26,7 @@ from tenantry.directory.invitations.models import Invitation
 from tenantry.directory.members.models import Member, MemberRole, User
 from tenantry.directory.resources.models import Resource
 from tenantry.directory.roles.models import Role
+from tenantry.directory.teams.models import Team, TeamMember
 from tenantry.directory.tenants.models import Tenant
 from tenantry.kernel.errors import Unauthenticated
 from tenantry.kernel.ids import NodePrefix
@@ -44,10 +45,16 @@ TABLES: dict[str, type[SQLModel]] = {
     NodePrefix.RESOURCE: Resource,
     NodePrefix.ROLE: Role,
     NodePrefix.SESSION: Session,
+    NodePrefix.TEAM: Team,
     NodePrefix.TENANT: Tenant,
 }
 
 
+FACTS: Mapping[str, tuple[str, ...]] = {
+    NodePrefix.RESOURCE: ("type", "state", "owner_id", "team_id", "attributes"),
+    NodePrefix.TEAM: ("id",),
+}
+"""What conditions see of the objects that are looked at one by one."""
 STATEMENTS = 256
 """How many are kept: one for each set of types that is asked about together."""
 
@@ -59,7 +66,14 @@ class Seen:
     type: str
     state: str
     owner_id: UUID | None
+    team_id: UUID | None
     attributes: Mapping[str, Any]
+
+
+class SeenTeam(NamedTuple):
+    """A team as conditions look at it."""
+
+    id: UUID
 
 
 class Standing(NamedTuple):
@@ -73,13 +87,16 @@ class Standing(NamedTuple):
     is_owner: bool
     roles: Sequence[str]
     """Node ids."""
+    teams: frozenset[UUID]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What of it all is in the tenant: an object that is no resource without more."""
+    """What of it all is in the tenant; of what nobody looks at one by one, that it is there."""
 
-    objects: Mapping[str, Seen | None] = field(default_factory=dict[str, "Seen | None"])
+    objects: Mapping[str, Seen | SeenTeam | None] = field(default_factory=dict[str, "Seen | SeenTeam | None"])
+    teams: frozenset[UUID] = frozenset()
+    """Those that the caller is in, where objects were asked for."""
     members: Mapping[str, Standing] = field(default_factory=dict[str, Standing])
     """By the node id of the member, and of their person."""
     roles: Sequence[RoleGrants] = ()
@@ -97,25 +114,38 @@ async def find(database: Database, authority: Authority, named: Named) -> Found:
     row = await database.fetch(statement.sql, statement.arguments(values))
     if row is None:
         raise Unauthenticated("REVOKED", "The session has ended or its rights have changed.")
-    *lists, members, roles, permissions = orjson.loads(row[0])
+    *lists, teams, members, roles, permissions = orjson.loads(row[0])
     return Found(
-        {each[0]: _seen(*each[1:]) for listed in lists for each in listed or ()},
+        {each[0]: _seen(*each) for listed in lists for each in listed or ()},
+        _keys(teams),
         {each: standing for standing in map(_standing, members or ()) for each in standing[:2] if each},
         list(map(_role, roles or ())),
         catalogue({"permissions": permissions or ()}),
     )
 
 
-def _seen(*facts: Any) -> Seen | None:
-    if not facts:
-        return None
-    type_, state, owner, attributes = facts
-    return Seen(type_, state, None if owner is None else UUID(owner), attributes)
+def _seen(node_id: str, *facts: Any) -> Seen | SeenTeam | None:
+    match node_id[0]:
+        case NodePrefix.RESOURCE:
+            type_, state, owner, team, attributes = facts
+            return Seen(type_, state, _key(owner), _key(team), attributes)
+        case NodePrefix.TEAM:
+            return SeenTeam(UUID(facts[0]))
+        case _:
+            return None
 
 
 def _standing(facts: Sequence[Any]) -> Standing:
-    member, user, user_id, *rest = facts
-    return Standing(member, user, None if user_id is None else UUID(user_id), *rest)
+    member, user, user_id, status, email, is_owner, roles, teams = facts
+    return Standing(member, user, _key(user_id), status, email, is_owner, roles, _keys(teams))
+
+
+def _key(text: str | None) -> UUID | None:
+    return None if text is None else UUID(text)
+
+
+def _keys(texts: Sequence[str] | None) -> frozenset[UUID]:
+    return frozenset(map(UUID, texts or ()))
 
 
 def _role(facts: Sequence[Any]) -> RoleGrants:
@@ -131,6 +161,7 @@ def _statement(letters: frozenset[str], *, members: bool) -> Statement:
     binds = Binds()
     caller = caller_from_request(binds)
     parts = [_objects(binds, caller, letter) for letter in sorted(letters)]
+    parts.append(_teams(caller, caller.c.member_id) if letters else _NOTHING)
     parts += [_members(binds, caller), _roles(caller), _permissions(caller)] if members else [_NOTHING] * 3
     made: Select[Any] = select(func.json_build_array(*parts)).select_from(caller)
     compiled = compile_statement(made, tenant=caller.c.tenant_id)
@@ -159,7 +190,7 @@ def _among(column: ColumnElement[Any], binds: Binds, name: str) -> ColumnElement
 
 def _objects(binds: Binds, caller: Row, letter: str) -> ColumnElement[Any]:
     row, within = _rows(TABLES[letter], caller)
-    facts = ("type", "state", "owner_id", "attributes") if letter == NodePrefix.RESOURCE else ()
+    facts = FACTS.get(letter, ())
     listed = _listed(row.c.node_id, *(row.c[name] for name in facts), row=row)
     return listed.where(within, _among(row.c.node_id, binds, "objects")).scalar_subquery()
 
@@ -177,9 +208,16 @@ def _members(binds: Binds, caller: Row) -> ColumnElement[Any]:
         row.c.email,
         row.c.is_owner,
         _held(row, caller),
+        _teams(caller, row.c.id),
     ]
     asked = or_(_among(row.c.node_id, binds, "members"), row.c.user_id.in_(named))
     return _listed(*columns, row=row).where(within, asked).scalar_subquery()
+
+
+def _teams(caller: Row, member_id: ColumnElement[Any]) -> ColumnElement[Any]:
+    place, within = _rows(TeamMember, caller)
+    keys = select_over(func.json_agg(place.c.team_id), rows=[place])
+    return keys.where(within, place.c.member_id == member_id).scalar_subquery()
 
 
 def _held(member: Row, caller: Row) -> ColumnElement[Any]:
