@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tenantry.directory.resources.models import Resource
+from tenantry.directory.teams.models import Team, TeamMember
 from tenantry.directory.tenants.models import Tenant
 from tenantry.kernel.principal import Authority
 from tenantry.storage.database import Database
@@ -227,7 +228,7 @@ async def test_a_key_is_asked_for_what_it_may_itself(product: Product) -> None:
 # --- agreement with what is done ------------------------------------------------------------------
 
 CONDITIONS = (
-    "own", "not own", "resource.state == 'open'", "resource.attributes.confidential",
+    "own", "not own", "own_team", "resource.state == 'open'", "resource.attributes.confidential",
     "resource.attributes.seconds <= 60", "own or environment.hour >= 0", "subject.kind == 'API_KEY'",
     "not resource.attributes.confidential and resource.state != 'closed'", "'observer' in subject.roles",
 )  # fmt: skip
@@ -270,6 +271,11 @@ async def test_asking_beforehand_agrees_with_doing(product: Product, seed: int) 
     owner = await signed_in(product.database, tenant, "owner")
     clerk = await random_clerk(product, tenant, owner, rng)
     speaker = product.as_(clerk)
+    team = Team(tenant_id=tenant.id, name="Day")
+    async with product.database.writing(owner) as work:
+        work.session.add(team)
+        await work.session.flush()
+        work.session.add(TeamMember(tenant_id=tenant.id, team_id=team.id, member_id=clerk.member_id))
     for kind in [*GUARDS] * 4:
         attributes = {"confidential": rng.choice((True, False)), "seconds": rng.choice((1, 60, 61))}
         node_id = await put(
@@ -277,6 +283,7 @@ async def test_asking_beforehand_agrees_with_doing(product: Product, seed: int) 
             owner,
             kind,
             owner_id=rng.choice((clerk, owner)).user_id,
+            team_id=rng.choice((team.id, None)),
             state=rng.choice(("open", "closed")),
             attributes=attributes if kind == "Call" and rng.random() < 0.7 else {},
         )
