@@ -91,7 +91,6 @@ class Engine:
                 named = named.joined(hole.source.names(_filled(hole.arguments, values)))
         return Inquiry(self._services, book.operation.caller, book.authority, named)
 
-    # exempt: argument-count because
     async def _fill(
         self,
         planned: Planned,
