@@ -104,6 +104,29 @@ async def test_what_the_caller_may_not_read_is_not_there(product: Product) -> No
     assert (await speaker.ask(CAN, {"p": "call:read_own", "on": "O_\0"})).codes == ["BAD_USER_INPUT"]
 
 
+async def test_a_team_is_asked_about_as_it_is_managed(product: Product) -> None:
+    world = await World.make(product)
+    clerk = await under(
+        product, world.tenant, await world.role_with("ticket:read"), "team:manage when own_team"
+    )
+    day, night = [Team(tenant_id=world.tenant.id, name=name) for name in ("Day", "Night")]
+    async with product.database.writing(world.owner) as work:
+        work.session.add_all([day, night])
+        await work.session.flush()
+        place = TeamMember(tenant_id=world.tenant.id, team_id=day.id, member_id=clerk.member_id)
+        work.session.add(place)
+    speaker, owner = product.as_(clerk), product.as_(world.owner)
+    assert await can(speaker, "team:manage") == "CONDITIONAL"
+    assert [await can(speaker, "team:manage", each.node_id) for each in (day, night)] == [None, "NOT_FOUND"]
+    assert [await can(speaker, "ticket:read", each.node_id) for each in (day, night)] == [None, "NOT_FOUND"]
+    assert [await can(owner, "team:manage", each.node_id) for each in (day, night)] == [None, None]
+    rename = """mutation Name($id: ID!) { teamUpdate(input: {teamId: $id, name: "New"}) { __typename } }"""
+    assert (await speaker.ask(rename, {"id": day.node_id})).errors == []
+    before = await snapshot(product.database)
+    assert (await speaker.ask(rename, {"id": night.node_id})).codes == ["FORBIDDEN"]
+    assert await snapshot(product.database) == before
+
+
 async def test_without_the_permission_nothing_is_said_of_the_object(product: Product) -> None:
     world, other = await World.make(product), await World.make(product)
     agent = await world.enter("agent")

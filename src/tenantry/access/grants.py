@@ -1,13 +1,13 @@
 """A grant: a permission, and perhaps the condition it depends on."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from tenantry.access.catalogue import Catalogue
 from tenantry.access.conditions import Condition, parse_condition
 from tenantry.access.permissions import WILDCARD
-from tenantry.access.predicates import ALWAYS, Facts, any_of, holds
+from tenantry.access.predicates import ALWAYS, any_of
 from tenantry.kernel.principal import Authority
 
 WHEN = " when "
@@ -85,9 +85,3 @@ def condition_of(holder: Holder, permission: str) -> Condition:
     if permission in holder.permissions or WILDCARD in holder.permissions:
         return ALWAYS
     return any_of([parse_condition(text) for text in holder.conditional.get(permission, ())])
-
-
-def permits(authority: Authority, permission: str, facts: Callable[[], Facts]) -> bool:
-    """Whether the caller may, about what ``facts`` describe; they are asked for only if it depends."""
-    condition = condition_of(authority, permission)
-    return condition == ALWAYS or holds(condition, facts())

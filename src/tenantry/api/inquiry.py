@@ -43,6 +43,7 @@ class Inquiry:
         self._authority = authority
         self._named = named
         self._environment = Environment(caller.ip, services.clock())
+        self._again = False
         self._found: Found | None = None
 
     async def objection(
@@ -98,8 +99,9 @@ class Inquiry:
         """The caller's authority. Raises ``Unauthenticated``."""
         if self._authority is None:
             raise Unauthenticated("MISSING")
-        if self._authority.awaits_factor:
+        if self._authority.awaits_factor and not self._again:
             # Another worker may have seen the factor since this one read the authority.
+            self._again = True
             self._authority = await self._services.authorities.again(self._caller.principal)
         return self._authority
 
