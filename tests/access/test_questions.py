@@ -1,6 +1,7 @@
 """Asking beforehand: one word why not, what decides it, and each way to a permission."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -92,6 +93,9 @@ TABLE: list[tuple[Holding, str, Target | None, str | None]] = [
     (holding(READS), READS, note("anna", None), "NOT_FOUND"),
     (holding("*"), READS, note("anna", None), None),
     (holding("*"), "note:write_own", OTHERS, "CONDITION_NOT_MET"),
+    (holding(READS), READS, replace(OWN, personal=True), None),
+    (holding(READS), READS, replace(OTHERS, personal=True), "NOT_FOUND"),
+    (holding("*"), READS, replace(OTHERS, personal=True), "NOT_FOUND"),
 ]
 
 

@@ -164,6 +164,18 @@ async def test_what_the_asker_may_not_see_is_not_there_for_them(product: Product
     assert (unseen["reason"], unseen["paths"]) == ("NOT_FOUND", [("agent", "call:read_own", "own", False)])
 
 
+async def test_what_is_personal_is_there_for_its_owner_alone(product: Product) -> None:
+    world = await World.make(product)
+    admin = await signed_in(product.database, world.tenant, "admin")
+    diary = await put(product.database, world.owner, "ticket", is_personal=True)
+    owner = product.as_(world.owner)
+    assert (await explain(owner, world.owner.member, "ticket:update", diary))["allowed"] is True
+    assert (await explain(owner, admin.member, "ticket:update", diary))["reason"] == "NOT_FOUND"
+    for subject in (admin.member, world.owner.member):
+        told = await explain(product.as_(admin), subject, "ticket:update", diary)
+        assert told["reason"] == "NOT_FOUND"
+
+
 async def test_who_does_not_act_may_nothing(product: Product) -> None:
     world = await World.make(product)
     owner = product.as_(world.owner)

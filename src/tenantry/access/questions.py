@@ -83,6 +83,8 @@ class Target:
     facts: Facts | None = None
     kind: Kind | None = None
     there: bool = True
+    personal: bool = False
+    """Whether it is there for its owner alone."""
 
     def narrowing(self, permission: str) -> tuple[str, ...]:
         """As that of its type."""
@@ -121,8 +123,12 @@ def _about(subject: Subject, permission: str, condition: Condition, target: Targ
 
 def sees(subject: Subject, target: Target) -> bool:
     """Whether they may know of an object: of a resource or a team, whether they may read it."""
-    if not target.there or target.facts is None or WILDCARD in subject.holder.permissions:
+    if not target.there or target.facts is None:
         return target.there
+    if target.personal and verdict(NARROWED["own"], subject, target) is not True:
+        return False
+    if WILDCARD in subject.holder.permissions:
+        return True
     return target.kind is not None and verdict(target.kind.readable(subject.holder), subject, target) is True
 
 

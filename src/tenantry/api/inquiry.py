@@ -145,7 +145,7 @@ class Inquiry:
         match found:
             case Seen():
                 types = await self._services.resource_types.of((await self._live()).resource_types)
-                return Target(about(found), types.get(found.type))
+                return Target(about(found), types.get(found.type), personal=found.is_personal)
             case SeenTeam(team_id):
                 return Target(about_team(team_id), TEAMS)
             case None:

@@ -51,7 +51,7 @@ TABLES: dict[str, type[SQLModel]] = {
 
 
 FACTS: Mapping[str, tuple[str, ...]] = {
-    NodePrefix.RESOURCE: ("type", "state", "owner_id", "team_id", "attributes"),
+    NodePrefix.RESOURCE: ("type", "state", "owner_id", "team_id", "attributes", "is_personal"),
     NodePrefix.TEAM: ("id",),
 }
 """What conditions see of the objects that are looked at one by one."""
@@ -68,6 +68,7 @@ class Seen:
     owner_id: UUID | None
     team_id: UUID | None
     attributes: Mapping[str, Any]
+    is_personal: bool
 
 
 class SeenTeam(NamedTuple):
@@ -127,8 +128,8 @@ async def find(database: Database, authority: Authority, named: Named) -> Found:
 def _seen(node_id: str, *facts: Any) -> Seen | SeenTeam | None:
     match node_id[0]:
         case NodePrefix.RESOURCE:
-            type_, state, owner, team, attributes = facts
-            return Seen(type_, state, _key(owner), _key(team), attributes)
+            type_, state, owner, team, attributes, personal = facts
+            return Seen(type_, state, _key(owner), _key(team), attributes, personal)
         case NodePrefix.TEAM:
             return SeenTeam(UUID(facts[0]))
         case _:
