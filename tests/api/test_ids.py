@@ -38,6 +38,33 @@ ASKS: dict[str, tuple[str, str, str]] = {
         '{ viewer { can(permission: "member:read", on: <id>) { allowed reason } } }',
         "NOT_FOUND",
     ),
+    "CanInput.on": (
+        MEMBER,
+        '{ viewer { canAll(checks: [{permission: "member:read", on: <id>}]) { allowed reason } } }',
+        "NOT_FOUND",
+    ),
+    "Query.explainAccess.memberId": (
+        MEMBER,
+        '{ explainAccess(memberId: <id>, permission: "org:read") { allowed } }',
+        "NOT_FOUND",
+    ),
+    "Query.explainAccess.on": (
+        RESOURCE,
+        """{ explainAccess(memberId: <powerless member>, permission: "ticket:read", on: <id>) {
+            allowed reason paths { holds } } }""",
+        '"allowed":false',
+    ),
+    "EvaluationInput.subject": (
+        MEMBER,
+        '{ evaluateAccess(checks: [{permission: "org:read", subject: <id>}]) { allowed reason } }',
+        "NOT_FOUND",
+    ),
+    "EvaluationInput.on": (
+        RESOURCE,
+        """{ evaluateAccess(checks: [{permission: "ticket:read", on: <id>, type: "ticket"}]) {
+            allowed reason } }""",
+        "NOT_FOUND",
+    ),
     "System.tenant.id": (MEMBER, "{ system { tenant(id: <id>) { id } } }", "SCOPE_MISMATCH"),
     "MemberFilter.roleId": (
         ROLE,

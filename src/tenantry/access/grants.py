@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from tenantry.access.catalogue import Catalogue
 from tenantry.access.conditions import Condition, facts_of, parse_condition
@@ -16,6 +16,20 @@ WHEN = " when "
 
 Conditional: TypeAlias = Mapping[str, frozenset[str]]
 """By permission the conditions under which it is held, any of which suffices."""
+
+
+class Holder(Protocol):
+    """Whoever holds permissions: an authority, or what a member's roles would make of one."""
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """Whatever the case."""
+        ...
+
+    @property
+    def conditional(self) -> Conditional:
+        """Under conditions only."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +82,11 @@ def conditional(catalogue: Catalogue, grants: Iterable[Grant], plain: frozenset[
     return {name: sorted(conditions) for name, conditions in sorted(found.items())}
 
 
-def condition_of(authority: Authority, permission: str) -> Condition:
-    """Under which condition the caller holds a permission: always, never, or what their grants say."""
-    if holds(authority.permissions, permission):
+def condition_of(holder: Holder, permission: str) -> Condition:
+    """Under which condition somebody holds a permission: always, never, or what their grants say."""
+    if holds(holder.permissions, permission):
         return ALWAYS
-    return _either(authority.conditional.get(permission, _NONE))
+    return _either(holder.conditional.get(permission, _NONE))
 
 
 def looks_at(authority: Authority, path: str) -> bool:

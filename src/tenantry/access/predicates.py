@@ -98,22 +98,33 @@ def check_of(condition: Condition) -> Check:
             return _comparison(condition)
 
 
-def residual(condition: Condition, facts: Facts) -> Condition:
-    """What is left to ask of each row when all but the resource is known: of few shapes, so plans last."""
+def of_resource(term: Term) -> bool:
+    """Whether a term differs from row to row."""
+    return term.of_resource
+
+
+def residual(
+    condition: Condition, facts: Facts, left_open: Callable[[Term], bool] = of_resource
+) -> Condition:
+    """What is left to ask when all but ``left_open`` is known; nothing but ``Truth`` where that decides.
+
+    By default the resource is open, which each row brings: of few shapes, so plans last.
+    """
     match condition:
         case Truth():
             return condition
         case Comparison(left, _, right):
-            if left.of_resource or right.of_resource:
+            if left_open(left) or left_open(right):
                 return condition
             return ALWAYS if holds(condition, facts) else NEVER
         case Not(part):
-            return _negated(residual(part, facts))
+            return _negated(residual(part, facts, left_open))
         case Every(parts):
-            return _joined(Every, [residual(part, facts) for part in parts], neutral=ALWAYS, decisive=NEVER)
+            inner = [residual(part, facts, left_open) for part in parts]
+            return _joined(Every, inner, neutral=ALWAYS, decisive=NEVER)
         case _:
-            parts = condition.parts
-            return _joined(Some, [residual(part, facts) for part in parts], neutral=NEVER, decisive=ALWAYS)
+            inner = [residual(part, facts, left_open) for part in condition.parts]
+            return _joined(Some, inner, neutral=NEVER, decisive=ALWAYS)
 
 
 def any_of(conditions: Collection[Condition]) -> Condition:

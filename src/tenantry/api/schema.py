@@ -13,9 +13,11 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from tenantry.access.rules import authenticated, public
+from tenantry.api import decisions
 from tenantry.api.api_key_mutations import ApiKeyMutations
 from tenantry.api.connection_mutations import ConnectionMutations
 from tenantry.api.connections import SignInOptions, sign_in_options
+from tenantry.api.decisions import AccessExplanation, Decision, EvaluationInput
 from tenantry.api.engine import Engine
 from tenantry.api.errors import masked, refused, status_of
 from tenantry.api.extensions import AuditExtension
@@ -36,7 +38,7 @@ from tenantry.api.records import Book
 from tenantry.api.resource_mutations import ResourceMutations
 from tenantry.api.results import Result
 from tenantry.api.role_mutations import RoleMutations
-from tenantry.api.scalars import SCALARS
+from tenantry.api.scalars import SCALARS, Permission
 from tenantry.api.server import ServerInfo, server_info
 from tenantry.api.services import Services
 from tenantry.api.session_mutations import SessionMutations
@@ -80,6 +82,20 @@ class Query:
         rule=authenticated(Scope.TENANT),
     )
     system: System = nested("The platform's own view.", rule=authenticated(Scope.SYSTEM))
+    explain_access: AccessExplanation = computed(
+        "Why a member may do something, or why not. Of others with `role:assign`.",
+        decisions.explain,
+        rule=authenticated(Scope.TENANT),
+        arguments={"member_id": strawberry.ID, "permission": Permission, "on": strawberry.ID | None},
+        names=decisions.of_one,
+    )
+    evaluate_access: list[Decision] = computed(
+        f"Decisions about members, in order; at most {decisions.MOST}. Of others with `role:assign`.",
+        decisions.evaluate,
+        rule=authenticated(Scope.TENANT),
+        arguments={"checks": list[EvaluationInput]},
+        names=decisions.of_all,
+    )
 
 
 @graph_type(rule=authenticated())
@@ -140,7 +156,7 @@ class TenantrySchema(Schema):
             types=services.resource_types,
             clock=services.clock,
         )
-        printer = Printer(self.planning, services.clock)
+        printer = Printer(self.planning, services.database, services.clock)
         mutations = Mutations(self, self.registry, services, printer)
         self._engine = Engine(self._schema, services, mutations, printer)
 

@@ -46,6 +46,8 @@ class AuditAction(StrEnum):
     OPERATION_REFUSED = "operation.refused"
     READ_AUTHORITY = "read.authority"
     READ_CROSSING = "read.crossing"
+    READ_EVALUATE_ACCESS = "read.evaluate_access"
+    READ_EXPLAIN_ACCESS = "read.explain_access"
     READ_INTROSPECTION = "read.introspection"
     READ_NODE = "read.node"
     READ_SERVER_INFO = "read.server_info"

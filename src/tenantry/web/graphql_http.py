@@ -5,9 +5,9 @@ then the body. A bad credential is refused by the graph, which records it; what 
 before never was an operation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -35,6 +35,9 @@ from tenantry.web.requests import Clients, Headers, Request, new_request_id, rea
 from tenantry.web.telemetry import request_scope
 
 log = structlog.stdlib.get_logger(__name__)
+
+Reading: TypeAlias = Callable[[bytes], Parameters]
+"""Makes an operation of a body. Raises ``Malformed``."""
 
 GRAPHQL_PATH = "/graphql"
 HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
@@ -119,17 +122,23 @@ class GraphQLEndpoint:
         )
 
     async def reply(
-        self, request: Request, body: bytes | Receive, *, stored: Parameters | None = None
+        self,
+        request: Request,
+        body: bytes | Receive,
+        *,
+        stored: Parameters | None = None,
+        reading: Reading | None = None,
     ) -> Reply | None:
         """The response, its record durable; None where the client has gone. Never raises an ``Exception``.
 
         ``body`` is all of it, or where to receive it from once it is wanted. ``stored`` is the
-        operation of a path that has one, and is run whatever the body says.
+        operation of a path that has one, and is run whatever the body says; ``reading`` makes it of
+        the body, at a path where that is not GraphQL's.
         """
         content_type = media_types.response_type(request.headers.get(b"accept"))
         with request_scope(request.id):
             try:
-                return await self._reply(request, body, content_type, stored)
+                return await self._reply(request, body, content_type, stored, reading)
             except bodies.ClientGone:
                 return None
             except (RequestRefused, Unavailable) as error:
@@ -151,11 +160,17 @@ class GraphQLEndpoint:
         return pairs[2:] if reply.status == 204 else pairs
 
     async def _reply(
-        self, request: Request, body: bytes | Receive, content_type: bytes | None, stored: Parameters | None
+        self,
+        request: Request,
+        body: bytes | Receive,
+        content_type: bytes | None,
+        stored: Parameters | None,
+        reading: Reading | None,
     ) -> Reply:
         if request.method == "OPTIONS":
             return Reply(b"", 204, headers=[(b"allow", b"GET, POST, OPTIONS"), *self._preflight(request)])
-        if request.method not in {"GET", "POST"} or (stored is not None and request.method == "GET"):
+        own_path = stored is not None or reading is not None
+        if request.method not in {"GET", "POST"} or (own_path and request.method == "GET"):
             raise MethodNotAllowed
         if content_type is None:
             raise NotAcceptable
@@ -170,9 +185,7 @@ class GraphQLEndpoint:
             log.info("credential.refused", reason=str(error.reason))
             answer = await self._graph.refuse(request.caller(ANONYMOUS), error)
         else:
-            found = stored or (
-                self._whole(body) if isinstance(body, bytes) else await self._received(request, body)
-            )
+            found = stored or await self._found(request, body, reading or parameters.from_json)
             answer = await self._graph.serve(self._operation(request, principal, found))
         return _answered(answer, request, content_type)
 
@@ -186,18 +199,15 @@ class GraphQLEndpoint:
             raise UnsupportedMediaType
         bodies.check_declared(request.headers, self._door.body_bytes)
 
-    def _whole(self, body: bytes) -> Parameters:
-        if len(body) > self._door.body_bytes:
-            raise BodyTooLarge(self._door.body_bytes)
-        return parameters.from_json(body)
-
-    async def _received(self, request: Request, receive: Receive) -> Parameters:
+    async def _found(self, request: Request, body: bytes | Receive, reading: Reading) -> Parameters:
+        door = self._door
+        if isinstance(body, bytes):
+            if len(body) > door.body_bytes:
+                raise BodyTooLarge(door.body_bytes)
+            return reading(body)
         if request.method == "GET":
             return parameters.from_query_string(request.query_string)
-        door = self._door
-        return parameters.from_json(
-            await bodies.read_body(receive, door.body_bytes, seconds=door.body_seconds)
-        )
+        return reading(await bodies.read_body(body, door.body_bytes, seconds=door.body_seconds))
 
     @staticmethod
     def _operation(request: Request, principal: Principal, found: Parameters) -> Operation:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tenantry.settings import Settings
 from tenantry.tokens.access_tokens import AccessTokens
 from tenantry.tokens.signing import SigningKeys
+from tenantry.web.access_evaluation import PATHS, AccessEvaluation
 from tenantry.web.authentication import authenticators
 from tenantry.web.graphql_http import GRAPHQL_PATH, HSTS, Door, Graph, GraphQLEndpoint
 from tenantry.web.metrics import Metrics, metrics_endpoint
@@ -87,6 +88,7 @@ class Wire:
     ) -> None:
         self.graphql = graphql
         self._stored = StoredEndpoint(graphql)
+        self._evaluation = AccessEvaluation(graphql)
         self._pages = pages
         self._secure = secure
         self._socket = socket
@@ -99,6 +101,8 @@ class Wire:
                 await self.graphql(scope, receive, send)
             elif path in STORED:
                 await self._stored(scope, receive, send)
+            elif path in PATHS:
+                await self._evaluation(scope, receive, send)
             else:
                 await self._page(scope, receive, send)
         elif scope["type"] == "websocket":

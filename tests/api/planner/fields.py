@@ -334,15 +334,30 @@ def _listed(place: Place, kind: str, rows: Sequence[Row]) -> list[Any]:
 
 
 def _can(place: Place, arguments: Arguments) -> Mapping[str, Any]:
+    reason = _objection(place, arguments["permission"], arguments.get("on"))
+    return {"allowed": reason is None, "reason": reason}
+
+
+def _objection(place: Place, permission: str, on: str | None) -> str | None:
     caller: Who = place.sight.who
-    if not caller.permissions & {"*", arguments["permission"]}:
-        return {"allowed": False, "reason": "FORBIDDEN"}
-    on = arguments.get("on")
-    if on is not None:
-        _, table = TYPES.get(letter(on), ("", ""))
-        if table in {"", "user"} or place.one(table, node_id=on) is None:
-            return {"allowed": False, "reason": "NOT_FOUND"}
-    return {"allowed": True, "reason": None}
+    plain = bool(caller.permissions & {"*", permission})
+    if not plain and not any(each.startswith(f"{permission} when ") for each in caller.conditional):
+        return "FORBIDDEN"
+    if on is None:
+        return None if plain else "CONDITIONAL"
+    _, table = TYPES.get(letter(on), ("", ""))
+    row = None if table in {"", "user"} else place.one(table, node_id=on)
+    seen = {
+        "resource": lambda: reached.may(place, row, "read"),
+        "team": lambda: reached.sees_team(place, row),
+    }
+    if row is None or not seen.get(table, lambda: True)():
+        return "NOT_FOUND"
+    if table == "team":
+        return None if plain or reached.holds_of_team(caller, row, permission) else "CONDITION_NOT_MET"
+    if table != "resource":
+        return None if plain or reached.regardless(caller, permission) else "CONDITION_NOT_MET"
+    return None if reached.holds(place, row, permission) else "CONDITION_NOT_MET"
 
 
 def _viewer_can(permission: str) -> Callable[[Place, Arguments], bool]:
@@ -393,6 +408,7 @@ SPECIAL: Mapping[tuple[str, str], Callable[[Place, Arguments], Any]] = {
         {name for role in _mine(place) for name in role["permissions"]}
     ),
     ("Viewer", "can"): _can,
+    ("Viewer", "canAll"): lambda place, given: [_can(place, each) for each in given["checks"]],
     ("Viewer", "session"): lambda place, _: place.to("Session", place.sight.who.session),
     ("Viewer", "authority"): lambda place, _: place.to("Authority", {}),
     ("Authority", "tenantId"): lambda place, _: (

@@ -198,7 +198,8 @@ def _stand_in(place: Place, info: GraphQLResolveInfo, run: Run, arguments: Mappi
     if (place.type, name) in PAGES and len(sizes) != 1:
         run.bad_shape = True
     sight = _leads_to(place, name, run, {})
-    if TABLES.get((place.type, name), "tenant") not in sight.tables:
+    by_team = (arguments.get("filter") or {}).get("teamId") is not None
+    if not {TABLES.get((place.type, name), "tenant"), "team" if by_team else "tenant"} <= sight.tables.keys():
         raise GraphQLError("no door", extensions={"code": "TENANT_REQUIRED"})
     if (place.type, name) == ("Tenant", "resources"):
         _check_type(sight, run, arguments["type"])
