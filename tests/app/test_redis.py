@@ -1,6 +1,7 @@
 """Redis is never the truth: killed, stopped, flushed or slow, nobody gets in by it and nobody is kept out."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,12 @@ from tests.support.world import World
 
 READ, LOGOUT = "{ tenant { name } }", "mutation { logout { success } }"
 RENAME = 'mutation { tenantUpdate(input: {name: "X"}) { __typename } }'
+
+# What belongs to a tenant or to the platform by name, and counts of what comes from somewhere, by digest.
+OURS = re.compile(
+    r"tenantry:[a-z_]+:(T_[\w-]{22}|platform):[\w.-]{1,64}"
+    r"|LIMITS:tenantry:limit:[\w-]+/[0-9a-f]{64}/\d+/\d+/second"
+)
 
 
 @dataclass
@@ -114,6 +121,19 @@ async def test_a_list_that_was_lost_is_made_whole_from_the_database(stage: Stage
         assert not await denylist.denied(world.owner.session_id)
         await denylist.renew()
         assert await denylist.denied(world.owner.session_id)
+
+
+@pytest.mark.requirement("000-10")
+async def test_every_key_says_whose_it_is_and_none_says_more(stage: Stage) -> None:
+    for _ in range(2):
+        world = await World.make(stage.product)
+        await stage.product.login(world.owner.email or "")
+        await stage.product.as_(world.owner).query(LOGOUT)
+        await soon(stage.server, world.owner.session_id)
+    async with Redis.from_url(stage.server.url) as redis:
+        keys = [key.decode() for key in await redis.keys("*")]
+    assert len(keys) > 3
+    assert [key for key in keys if not OURS.fullmatch(key)] == []
 
 
 async def harm(stage: Stage, how: str) -> None:

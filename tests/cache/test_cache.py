@@ -27,6 +27,7 @@ async def test_what_is_set_is_got(cache: Cache, value: object) -> None:
     assert cache.breaker.failures == 0
 
 
+@pytest.mark.requirement("000-10")
 async def test_no_key_reads_another_tenant_s_or_another_space_s_entry(cache: Cache) -> None:
     mine = new_key()
     await cache.set(mine, "mine")
@@ -192,6 +193,7 @@ async def test_a_value_that_is_not_ours_is_as_good_as_none(valkey: Valkey) -> No
         assert cache.breaker.failures == 1
 
 
+@pytest.mark.requirement("000-10")
 @pytest.mark.parametrize("part", ["", "a:b", "ann@example.org", "a b", "x" * 65, "a\n", "*"])
 def test_a_key_takes_identifiers_only(part: str) -> None:
     with pytest.raises(ValueError, match="identifiers"):

@@ -30,7 +30,7 @@ SESSIONS = Connection(
 @graph_type(
     rule=authenticated(),
     table=rows.Session,
-    visible=lambda session, caller: own(caller, session),
+    visible=lambda session, caller, _rows: own(caller, session),
 )
 class Session(Node):
     """One login on one device. Only one's own are ever shown."""

@@ -133,7 +133,8 @@ def _any_node(compiler: "Compiler", _: AnyNode, asked: Asked, here: Here) -> Col
     row, within = compiler.rows(table_for(compiler.registry, name), here)
     visible = compiler.registry.types[name].visible
     criteria = [*within, row.c.node_id == compiler.binds.add(get, Text())]
-    criteria += visible(row, compiler.the_caller) if visible else []
+    if visible is not None:
+        criteria += visible(row, compiler.the_caller, lambda table: compiler.rows(table, here))
     body = compiler.object(type_, asked.details, here.on(row))
     compiler.findings.lookups.append(here.path)
     return select_over(body, rows=[row]).where(*criteria).scalar_subquery()

@@ -184,11 +184,11 @@ def graph_type(
     *,
     rule: Rule | None,
     table: type[SQLModel] | None = None,
-    visible: Callable[[Row, Row], Criteria] | None = None,
+    visible: Callable[[Row, Row, Rows], Criteria] | None = None,
     name: str | None = None,
     directives: Sequence[object] = (),
 ) -> Callable[[T], T]:
-    """A type of the graph. ``rule`` is its fields' default; ``visible(row, caller)`` narrows ``node``.
+    """A type of the graph. ``rule`` is its fields' default; ``visible(row, caller, rows)`` narrows ``node``.
 
     ``rule`` None is for types that are reached only through fields with a rule of their own.
     """

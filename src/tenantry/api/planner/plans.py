@@ -116,6 +116,9 @@ class Shaped(NamedTuple):
 class PlanMaker:
     """Compiles operations over one schema."""
 
+    makes: type[Compiler] = Compiler
+    """What walks the selections; a test of the walls has one that forgets a criterion."""
+
     def __init__(self, schema: GraphQLSchema, registry: Registry) -> None:
         self.schema = schema
         self._registry = registry
@@ -141,7 +144,7 @@ class PlanMaker:
         prepared = shaped.prepared
         types = {each.name: each.type for each in prepared.variables}
         slotted = {name: slots(value, types[name], (name,)) for name, value in shaped.coerced.items()}
-        return Compiler(
+        return self.makes(
             self.schema,
             self._registry,
             prepared,

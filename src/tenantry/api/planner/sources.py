@@ -240,7 +240,7 @@ class TypePlan:
 
     rule: Rule | None
     table: type[SQLModel] | None = None
-    visible: Callable[[Row, Row], Criteria] | None = None
+    visible: Callable[[Row, Row, Rows], Criteria] | None = None
     fields: Mapping[str, FieldPlan] = field(default_factory=dict[str, FieldPlan])
 
 
