@@ -20,6 +20,7 @@ from tenantry.api.engine import Engine
 from tenantry.api.errors import masked, refused, status_of
 from tenantry.api.extensions import AuditExtension
 from tenantry.api.factor_mutations import FactorMutations
+from tenantry.api.guards import keep_to, permit
 from tenantry.api.invitation_mutations import InvitationMutations
 from tenantry.api.login import LoginMutations
 from tenantry.api.member_mutations import MemberMutations
@@ -259,6 +260,10 @@ class TenantrySchema(Schema):
                     self._services.seen(book.authority.session_id)
                 if book.authority.key is not None:
                     await self._services.limiter.hit(self._key_rate, book.authority.key)
+            if operation.rule is not None:
+                permit(operation.rule, book.authority)
+            if operation.tenant is not None:
+                keep_to(operation.tenant, book.authority)
             book.prepared = await self.planning.prepare(operation, book.authority)
             planned = await self.planning.plan(operation, book.prepared, book.authority)
             if planned.lacks_factor(book.authority):

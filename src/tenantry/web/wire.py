@@ -23,7 +23,8 @@ from tenantry.web.pages import page_headers
 from tenantry.web.refusals import print_internal
 from tenantry.web.requests import Clients, new_request_id, read_headers
 from tenantry.web.routes import front_routes, health_routes, well_known_routes
-from tenantry.web.stored import STORED, StoredEndpoint
+from tenantry.web.stored.endpoint import StoredEndpoint
+from tenantry.web.stored.table import STORED
 from tenantry.web.telemetry import request_scope
 
 log = structlog.stdlib.get_logger(__name__)
@@ -86,7 +87,7 @@ class Wire:
         self, graphql: GraphQLEndpoint, pages: ASGIApp, *, secure: bool, socket: ASGIApp | None = None
     ) -> None:
         self.graphql = graphql
-        self._stored = StoredEndpoint(graphql)
+        self._stored = StoredEndpoint(graphql, STORED)
         self._pages = pages
         self._secure = secure
         self._socket = socket
@@ -97,8 +98,8 @@ class Wire:
             path = scope["path"]
             if path == GRAPHQL_PATH:
                 await self.graphql(scope, receive, send)
-            elif path in STORED:
-                await self._stored(scope, receive, send)
+            elif (stored := self._stored.find(scope["method"], path)) is not None:
+                await self._stored.answer(stored, scope, receive, send)
             else:
                 await self._page(scope, receive, send)
         elif scope["type"] == "websocket":
