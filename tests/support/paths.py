@@ -4,8 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
+from graphql import build_schema
+from jsonschema import Draft202012Validator
 
+from tenantry.api.schema import bare_schema
+from tenantry.web.stored.openapi import describe
+from tenantry.web.stored.table import STORED
 from tests.support.api import Product, Speaker
+
+DESCRIPTION: dict[str, Any] = describe(STORED, build_schema(bare_schema().as_str()), server="/")
+"""What clients are told of the paths."""
 
 
 class Visitor:
@@ -18,13 +26,33 @@ class Visitor:
     async def send(
         self, method: str, path: str, body: object = None, query: Mapping[str, str] | None = None
     ) -> httpx.Response:
-        """One request, its body printed as JSON where there is one."""
+        """One request, its body printed as JSON where there is one.
+
+        Raises ``AssertionError`` where the description does not foresee such an answer.
+        """
         headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
-        return await self._product.http.request(method, path, json=body, headers=headers, params=query)
+        answer = await self._product.http.request(method, path, json=body, headers=headers, params=query)
+        if (undescribed := _undescribed(method, path, answer)) is not None:
+            raise AssertionError(undescribed)
+        return answer
 
     async def get(self, path: str, **query: str) -> httpx.Response:
         """One GET."""
         return await self.send("GET", path, query=query)
+
+
+def _undescribed(method: str, path: str, answer: httpx.Response) -> str | None:
+    """What the description does not say of an answer."""
+    (asked,) = [each for each in STORED if each.method == method and each.pattern.fullmatch(path)]
+    responses = DESCRIPTION["paths"][asked.path][method.lower()]["responses"]
+    found = responses.get(str(answer.status_code))
+    if found is None:
+        return f"{answer.status_code} is not foreseen"
+    if "$ref" in found:
+        found = DESCRIPTION["components"]["responses"][found["$ref"].rsplit("/", 1)[1]]
+    schema = {**found["content"]["application/json"]["schema"], "components": DESCRIPTION["components"]}
+    validator: Any = Draft202012Validator(schema)
+    return next((str(each.message) for each in validator.iter_errors(answer.json())), None)
 
 
 def error_of(answer: httpx.Response) -> dict[str, Any]:

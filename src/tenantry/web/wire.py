@@ -24,6 +24,7 @@ from tenantry.web.refusals import print_internal
 from tenantry.web.requests import Clients, new_request_id, read_headers
 from tenantry.web.routes import front_routes, health_routes, well_known_routes
 from tenantry.web.stored.endpoint import StoredEndpoint
+from tenantry.web.stored.openapi import openapi_routes
 from tenantry.web.stored.table import STORED
 from tenantry.web.telemetry import request_scope
 
@@ -70,6 +71,7 @@ def _pages(settings: Settings, parts: WireParts) -> FastAPI:
     app.include_router(health_routes({"database": parts.database_ready}))
     app.include_router(well_known_routes(settings.issuer, parts.keys, services=bool(settings.services)))
     app.include_router(front_routes(settings, parts.graph.as_str))
+    app.include_router(openapi_routes(settings.issuer, parts.graph.as_str))
     app.router.routes.append(Route("/metrics", metrics_endpoint(parts.metrics)))
     app.router.routes.extend(parts.routes)
     return app
