@@ -12,7 +12,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from tenantry.access.rules import authenticated, public
+from tenantry.access.rules import authenticated, public, scopes
 from tenantry.api.api_key_mutations import ApiKeyMutations
 from tenantry.api.connection_mutations import ConnectionMutations
 from tenantry.api.connections import SignInOptions, sign_in_options
@@ -76,9 +76,9 @@ class Query:
         "The token's tenant.",
         TenantRow,
         lambda caller, tenant: [tenant.c.id == caller.c.tenant_id],
-        rule=authenticated(Scope.TENANT),
+        rule=scopes(Scope.TENANT),
     )
-    system: System = nested("The platform's own view.", rule=authenticated(Scope.SYSTEM))
+    system: System = nested("The platform's own view.", rule=scopes(Scope.SYSTEM))
 
 
 @graph_type(rule=authenticated())

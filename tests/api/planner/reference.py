@@ -35,7 +35,7 @@ from tests.api.planner.rows import Tables
 from tests.api.planner.sight import Place, Sight, Who, across, inside, own
 
 SDL = Path(__file__).parents[3] / "schema.graphql"
-RULES = {"authenticated", "public", "requires"}
+RULES = {"authenticated", "public", "requires", "scopes"}
 VOUCHED = {("Viewer", "member"), ("Viewer", "memberships")}
 """Edges to what is the caller's own: they need no permission to see it."""
 PASSING = {"edges", "node", "nodes", "pageInfo", "viewerCan"}
@@ -155,7 +155,7 @@ def refusal(place: Place, info: GraphQLResolveInfo, caller: Who) -> str | None:
         return "UNAUTHENTICATED"
     if arguments.get("scope") not in {None, caller.scope}:
         return "SCOPE_MISMATCH"
-    if name == "authenticated" or "*" in caller.permissions:
+    if name in {"authenticated", "scopes"} or "*" in caller.permissions:
         return None
     sets = arguments.get("permissions", [])
     return None if any(caller.permissions.issuperset(each) for each in sets) else "FORBIDDEN"

@@ -1,12 +1,12 @@
 """Every stored operation there is: what a client without GraphQL can ask for, group by group."""
 
-from tenantry.access.rules import authenticated, public
+from tenantry.access.rules import public, scopes
 from tenantry.kernel.principal import Scope
 from tenantry.web.stored.operation import StoredOperation as Stored
 
 ANYONE = public()
-STAFF = authenticated(Scope.SYSTEM)
-MEMBERS = authenticated(Scope.TENANT)
+STAFF = scopes(Scope.SYSTEM)
+MEMBERS = scopes(Scope.TENANT)
 
 CREATED = 201
 
