@@ -34,13 +34,15 @@ class Decision:
 
 ALLOWED = Decision(allowed=True)
 NOT_SIGNED_IN = Decision(allowed=False, code=ErrorCode.UNAUTHENTICATED, reason="You are not signed in.")
+_OTHER_ROLE = Decision(allowed=False, code=ErrorCode.FORBIDDEN, reason="This is for another role.")
 _AWAITED = Decision(
     allowed=False, code=ErrorCode.STEP_UP_REQUIRED, reason="A second factor is asked for here; set one up."
 )
 
 # Reading a member through its enumeration costs as much as the rest of a decision.
 _PUBLIC = RuleKind.PUBLIC
-_SIGNED_IN = frozenset({RuleKind.AUTHENTICATED, RuleKind.GATED})
+_ROLES = RuleKind.ROLES
+_SIGNED_IN = frozenset({RuleKind.AUTHENTICATED, RuleKind.GATED, RuleKind.SCOPES})
 
 
 def decide(rule: Rule, authority: Authority | None, factor_age: int | None = None) -> Decision:  # noqa: PLR0911 - a ladder
@@ -62,6 +64,8 @@ def decide(rule: Rule, authority: Authority | None, factor_age: int | None = Non
         return _scope_mismatch(scope)
     if kind in _SIGNED_IN:
         return ALLOWED
+    if kind is _ROLES:
+        return _by_role(rule, authority)
     held = authority.permissions
     for wanted in rule.any_of:
         if wanted <= held:
@@ -72,6 +76,13 @@ def decide(rule: Rule, authority: Authority | None, factor_age: int | None = Non
     if rule.freshness is None or (factor_age is not None and factor_age <= rule.freshness):
         return ALLOWED
     return _step_up(rule.freshness)
+
+
+def _by_role(rule: Rule, authority: Authority) -> Decision:
+    """Of a key the roles are its issuer's, and it may be narrower than they are."""
+    if authority.key is not None or rule.roles.isdisjoint(authority.roles):
+        return _OTHER_ROLE
+    return _AWAITED if authority.awaits_factor else ALLOWED
 
 
 def _under_conditions(rule: Rule, authority: Authority) -> bool:

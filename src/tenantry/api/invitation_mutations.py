@@ -25,19 +25,21 @@ from tenantry.directory.invitations import service
 from tenantry.directory.invitations.drafts import InvitationRequest
 from tenantry.directory.invitations.models import Invitation as InvitationRow
 from tenantry.directory.invitations.service import Invited
+from tenantry.directory.roles.service import named_by_key
 from tenantry.kernel.errors import Problem
 from tenantry.kernel.principal import Scope
 
 INVITES = requires(BuiltIn.MEMBER_INVITE, scope=Scope.TENANT)
 
 
-@strawberry.input(description="One address to ask in.")
+@strawberry.input(description="One address to ask in; roles are named by id, by key, or both.")
 class InvitationInput:
     """Whom, and as what."""
 
     email: str
     role_ids: list[strawberry.ID]
     name: str | None = strawberry.UNSET
+    role_keys: list[str] = strawberry.field(default_factory=list[str])
 
 
 @strawberry.input(description="At most a hundred addresses.")
@@ -108,8 +110,12 @@ InvitationRevokeResult = Annotated[
 
 
 async def _create(call: Call, taken: InvitationsCreateInput) -> Outcome:
+    named = await named_by_key(call.work, {key for each in taken.invitations for key in each.role_keys})
     requests = [
-        InvitationRequest(each.email, tuple(each.role_ids), each.name or None) for each in taken.invitations
+        InvitationRequest(
+            each.email, (*each.role_ids, *(named[key] for key in each.role_keys)), each.name or None
+        )
+        for each in taken.invitations
     ]
     services = call.services
     made = await service.create_invitations(

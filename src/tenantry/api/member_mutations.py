@@ -16,6 +16,7 @@ from tenantry.api.problems import LastOwner, RoleNotGrantable, TooManyRoles
 from tenantry.audit.actions import AuditAction
 from tenantry.directory.members import service
 from tenantry.directory.members.models import Member as MemberRow
+from tenantry.directory.roles.service import named_by_key
 from tenantry.kernel.principal import Scope
 
 
@@ -38,12 +39,13 @@ class MemberUpdateInput:
     extension: str | None = strawberry.UNSET
 
 
-@strawberry.input(description="The roles the member shall hold, and no others.")
+@strawberry.input(description="The roles the member shall hold, by id, by key, or both; and no others.")
 class MemberRolesSetInput:
     """Whose roles, and which."""
 
     member_id: strawberry.ID
     role_ids: list[strawberry.ID]
+    role_keys: list[str] = strawberry.field(default_factory=list[str])
 
 
 @strawberry.input(description="The member who shall not act for now.")
@@ -140,7 +142,8 @@ async def _update(call: Call, taken: MemberUpdateInput) -> Outcome:
 
 
 async def _set_roles(call: Call, taken: MemberRolesSetInput) -> Outcome:
-    member = await service.set_roles(call.work, taken.member_id, taken.role_ids)
+    named = await named_by_key(call.work, taken.role_keys)
+    member = await service.set_roles(call.work, taken.member_id, [*taken.role_ids, *named.values()])
     return Outcome("MemberRolesSet", {"member": member.node_id})
 
 

@@ -12,7 +12,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from tenantry.access.rules import authenticated, public
+from tenantry.access.rules import authenticated, public, scopes
 from tenantry.api import decisions
 from tenantry.api.api_key_mutations import ApiKeyMutations
 from tenantry.api.connection_mutations import ConnectionMutations
@@ -22,6 +22,7 @@ from tenantry.api.engine import Engine
 from tenantry.api.errors import masked, refused, status_of
 from tenantry.api.extensions import AuditExtension
 from tenantry.api.factor_mutations import FactorMutations
+from tenantry.api.guards import keep_to, permit
 from tenantry.api.invitation_mutations import InvitationMutations
 from tenantry.api.login import LoginMutations
 from tenantry.api.member_mutations import MemberMutations
@@ -79,20 +80,20 @@ class Query:
         "The token's tenant.",
         TenantRow,
         lambda caller, tenant: [tenant.c.id == caller.c.tenant_id],
-        rule=authenticated(Scope.TENANT),
+        rule=scopes(Scope.TENANT),
     )
-    system: System = nested("The platform's own view.", rule=authenticated(Scope.SYSTEM))
+    system: System = nested("The platform's own view.", rule=scopes(Scope.SYSTEM))
     explain_access: AccessExplanation = computed(
         "Why a member may do something, or why not. Of others with `role:assign`.",
         decisions.explain,
-        rule=authenticated(Scope.TENANT),
+        rule=scopes(Scope.TENANT),
         arguments={"member_id": strawberry.ID, "permission": Permission, "on": strawberry.ID | None},
         names=decisions.of_one,
     )
     evaluate_access: list[Decision] = computed(
         f"Decisions about members, in order; at most {decisions.MOST}. Of others with `role:assign`.",
         decisions.evaluate,
-        rule=authenticated(Scope.TENANT),
+        rule=scopes(Scope.TENANT),
         arguments={"checks": list[EvaluationInput]},
         names=decisions.of_all,
     )
@@ -279,6 +280,10 @@ class TenantrySchema(Schema):
                     self._services.seen(book.authority.session_id)
                 if book.authority.key is not None:
                     await self._services.limiter.hit(self._key_rate, book.authority.key)
+            if operation.rule is not None:
+                permit(operation.rule, book.authority)
+            if operation.tenant is not None:
+                keep_to(operation.tenant, book.authority)
             book.prepared = await self.planning.prepare(operation, book.authority)
             planned = await self.planning.plan(operation, book.prepared, book.authority)
             if planned.lacks_factor(book.authority):

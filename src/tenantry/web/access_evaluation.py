@@ -12,6 +12,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.types import Receive, Scope, Send
 
+from tenantry.access.rules import Rule
 from tenantry.api.decisions import MOST
 from tenantry.kernel.ids import NodePrefix
 from tenantry.web.graphql_http import GraphQLEndpoint, Reply, send_reply
@@ -19,7 +20,8 @@ from tenantry.web.media_types import JSON
 from tenantry.web.parameters import Parameters
 from tenantry.web.refusals import HeaderPairs, Malformed
 from tenantry.web.requests import Request
-from tenantry.web.stored import STATUSES
+from tenantry.web.stored.endpoint import STATUSES
+from tenantry.web.stored.operation import Chosen
 
 EVALUATION_PATH = "/access/v1/evaluation"
 EVALUATIONS_PATH = "/access/v1/evaluations"
@@ -108,7 +110,7 @@ class AccessEvaluation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = self._graphql.request_of(scope)
         asked = _Asked(several=scope["path"] == EVALUATIONS_PATH)
-        reply = await self._graphql.reply(request, receive, reading=asked.read)
+        reply = await self._graphql.reply(request, receive, stored=Chosen(("POST",), asked, {}))
         if reply is not None:
             reply = asked.answer(reply)
             await send_reply(send, reply, _identified(request, self._graphql.headers(request, reply)))
@@ -117,13 +119,19 @@ class AccessEvaluation:
 class _Asked:
     """One request, from its body to its answer."""
 
+    by_cookie = False
+    reads_body = True
+    rule: Rule | None = None
+    """The document's own are all there are."""
+
     def __init__(self, *, several: bool) -> None:
         self._shape = _Evaluations if several else _Evaluation
         self._semantic: str | None = None
         """None where there is one question, and one answer."""
 
-    def read(self, body: bytes) -> Parameters:
+    def read(self, values: Mapping[str, str], query_string: bytes, body: bytes) -> Parameters:
         """The stored query with the body's questions. Raises ``Malformed``."""
+        del values, query_string
         try:
             asked = self._shape.model_validate(orjson.loads(body))
         except orjson.JSONDecodeError:

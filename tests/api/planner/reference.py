@@ -35,7 +35,7 @@ from tests.api.planner.rows import Tables
 from tests.api.planner.sight import Place, Sight, Who, across, inside, own
 
 SDL = Path(__file__).parents[3] / "schema.graphql"
-RULES = {"authenticated", "public", "requires"}
+RULES = {"authenticated", "public", "requires", "scopes"}
 VOUCHED = {("Viewer", "member"), ("Viewer", "memberships"), ("Team", "members"), ("Team", "supervisors")}
 """Edges whose own rule is all that is asked of what they lead to."""
 LOOKED_AT = {"team:read", "team:manage"}
@@ -157,7 +157,7 @@ def refusal(place: Place, info: GraphQLResolveInfo, caller: Who) -> str | None:
         return "UNAUTHENTICATED"
     if arguments.get("scope") not in {None, caller.scope}:
         return "SCOPE_MISMATCH"
-    if name == "authenticated" or "*" in caller.permissions:
+    if name in {"authenticated", "scopes"} or "*" in caller.permissions:
         return None
     under = LOOKED_AT & {each.split(" when ")[0] for each in caller.conditional}
     sets = arguments.get("permissions", [])

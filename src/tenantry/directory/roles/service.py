@@ -1,7 +1,7 @@
 """What can be done with roles: granted by the subset rule; custom ones made, changed, deleted."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from sqlalchemy.exc import IntegrityError
@@ -13,7 +13,7 @@ from tenantry.audit.actions import AuditAction
 from tenantry.directory.blueprints.service import catalogue
 from tenantry.directory.roles.errors import RoleInUse, RoleLocked, RoleNotGrantable
 from tenantry.directory.roles.models import Role
-from tenantry.directory.roles.repository import is_held, raise_holders, role_to_change
+from tenantry.directory.roles.repository import is_held, node_ids_of, raise_holders, role_to_change
 from tenantry.directory.tenants.repository import blueprint_of_entered, wait_for_mutations
 from tenantry.kernel.changes import UNSET, Unset
 from tenantry.kernel.errors import BadUserInput, Conflict, NotFound
@@ -42,6 +42,17 @@ class Grantable(Protocol):
     def conditional(self) -> Sequence[str]:
         """What it holds under a condition, as ``permission when condition``."""
         ...
+
+
+async def named_by_key(work: UnitOfWork, keys: Collection[str]) -> Mapping[str, str]:
+    """Node ids of the roles that a caller names by their keys, which never change.
+
+    Raises ``NotFound`` where one of them is no role of this tenant.
+    """
+    found: Mapping[str, str] = await node_ids_of(work, keys) if keys else {}
+    if len(found) != len(set(keys)):
+        raise NotFound
+    return found
 
 
 async def create_role(
