@@ -1,12 +1,16 @@
 """Why a member may, or why not: each way from a role to the permission, told to who may know."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
 from tenantry.directory.members.models import MemberStatus
+from tenantry.storage.database import Database
+from tests.api.planner.graph import ask, codes, graph
 from tests.api.test_decisions import CAN, put, under
 from tests.support.api import Product, Speaker
+from tests.support.database import TemporaryDatabase
 from tests.support.factories import make_api_key, make_member, make_tenant, sign_in, signed_in
 from tests.support.world import World
 
@@ -174,6 +178,47 @@ async def test_what_is_personal_is_there_for_its_owner_alone(product: Product) -
     for subject in (admin.member, world.owner.member):
         told = await explain(product.as_(admin), subject, "ticket:update", diary)
         assert told["reason"] == "NOT_FOUND"
+
+
+class Interrupted(Database):
+    """A database in which something happens before the second statement from now."""
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__(dsn)
+        self.events: list[Callable[[], Awaitable[object]] | None] = []
+
+    async def fetch(self, sql: str, arguments: Sequence[Any]) -> Any:
+        event = self.events.pop(0) if self.events else None
+        if event is not None:
+            await event()
+        return await super().fetch(sql, arguments)
+
+
+async def test_what_has_ended_between_two_statements_is_not_answered(database: TemporaryDatabase) -> None:
+    tenant = await make_tenant(database)
+    owner = await signed_in(database, tenant, "owner")
+    gone = await make_member(database, tenant)
+    interrupted = Interrupted(database.app_dsn)
+
+    async def remove() -> None:
+        await database.seen_by_owner("DELETE FROM member WHERE id = $1", gone.id)
+
+    async def revoke() -> None:
+        await database.seen_by_owner("UPDATE session SET revoked = true WHERE id = $1", owner.session_id)
+
+    why = 'query($m: ID!) { explainAccess(memberId: $m, permission: "a:b") { member { id } } }'
+    try:
+        async with graph(interrupted, trail=database) as schema:
+            assert "errors" not in await ask(schema, owner, why, {"m": gone.node_id})
+            interrupted.events = [None, remove]
+            answer = await ask(schema, owner, why, {"m": gone.node_id})
+            assert (answer["data"], codes(answer)) == (None, {("NOT_FOUND", ("explainAccess",))})
+            interrupted.events = [None, revoke]
+            answer = await ask(schema, owner, why, {"m": owner.member})
+            assert codes(answer) == {("UNAUTHENTICATED", ())}
+            assert "data" not in answer
+    finally:
+        await interrupted.close()
 
 
 async def test_who_does_not_act_may_nothing(product: Product) -> None:

@@ -105,10 +105,13 @@ class Engine:
         call = Call(self._services, book.operation.caller, book.authority, inquiry=inquiry)
         try:
             value = await hole.source.function(call, _filled(hole.arguments, values))
+            return await self._printer.whatever(planned, value, hole.details, hole.path, book.authority)
+        except Unauthenticated:
+            # Since the operation began the authority has ended: nothing of it is answered.
+            raise
         except DomainError as error:
             failures += refused(error, hole.path)
             return None
-        return await self._printer.whatever(planned, value, hole.details, hole.path, book.authority)
 
     async def _cross(
         self, plan: Plan, hole: Hole, values: Values, book: Book, failures: list[Failure]

@@ -14,7 +14,7 @@ from tenantry.api.planning import Planned, Planning, unmet
 from tenantry.api.results import not_found, told
 from tenantry.api.scalars import print_time
 from tenantry.kernel.clock import Clock
-from tenantry.kernel.errors import Unauthenticated
+from tenantry.kernel.errors import NotFound, Unauthenticated
 from tenantry.kernel.principal import Authority
 from tenantry.storage.connections import Connection
 from tenantry.storage.database import Database
@@ -49,8 +49,8 @@ class Printer:
     ) -> dict[str, Any]:
         """One object as the client selected it; what is null in it has its error in ``planned.failures``.
 
-        Raises ``Denied`` where a rule forbids what may not be null, ``Unauthenticated`` where outside of
-        a transaction the authority does not hold any more.
+        Raises ``Denied`` where a rule forbids what may not be null; outside of a transaction also
+        ``Unauthenticated`` and ``NotFound``, for what does not hold or is not there any more.
         """
         authority = outcome.authority or authority
         payload = await self.payload(planned, outcome, details, path, authority)
@@ -121,4 +121,8 @@ class Printer:
         row = await self._database.fetch(sql, arguments)
         if row is None:
             raise Unauthenticated("REVOKED", "The session has ended or its rights have changed.")
-        return orjson.loads(row[0])
+        read: Mapping[str, Any] = orjson.loads(row[0])
+        if any(read[key] is None for key in payload.needed):
+            # Deleted since the function has looked.
+            raise NotFound
+        return read

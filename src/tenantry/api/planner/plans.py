@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_type
+from graphql import GraphQLNonNull, GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_type
 from graphql.execution.values import VariableValues
 from sqlalchemy import ColumnElement, Integer, Text, Uuid, cast, column, func, select
 
@@ -78,6 +78,8 @@ class Payload:
     statement: Statement | None
     findings: Findings
     denied: bool
+    needed: frozenset[str] = frozenset()
+    """Keys of rows that may not be null."""
 
 
 @dataclass(slots=True)
@@ -300,7 +302,20 @@ class PlanMaker:
         if compiler.findings.holes:
             raise BadUserInput("This field cannot be asked for in the answer of another function.")
         statement = _statement(compiler, build_object(members)) if members else None
-        return Payload(type_name, tuple(selected), attributes, statement, compiler.findings, denied=False)
+        needed = frozenset(key for key in selected if self._is_needed(type_, selected[key]))
+        return Payload(
+            type_name,
+            tuple(selected),
+            attributes,
+            statement,
+            compiler.findings,
+            denied=False,
+            needed=needed - attributes.keys(),
+        )
+
+    def _is_needed(self, type_: GraphQLObjectType, details: Details) -> bool:
+        definition = type_.fields.get(details[0].node.name.value)
+        return definition is not None and isinstance(definition.type, GraphQLNonNull)
 
 
 def _root(key: str, details: Details) -> Root:
