@@ -1,6 +1,6 @@
 """Asking people in."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import strawberry
@@ -38,6 +38,9 @@ class InvitationInput:
     email: str
     role_ids: list[strawberry.ID]
     name: str | None = strawberry.UNSET
+    membership_expires_at: datetime | None = strawberry.field(
+        default=strawberry.UNSET, description="Until when the person will belong here, for guests."
+    )
 
 
 @strawberry.input(description="At most a hundred addresses.")
@@ -109,7 +112,10 @@ InvitationRevokeResult = Annotated[
 
 async def _create(call: Call, taken: InvitationsCreateInput) -> Outcome:
     requests = [
-        InvitationRequest(each.email, tuple(each.role_ids), each.name or None) for each in taken.invitations
+        InvitationRequest(
+            each.email, tuple(each.role_ids), each.name or None, each.membership_expires_at or None
+        )
+        for each in taken.invitations
     ]
     services = call.services
     made = await service.create_invitations(

@@ -1,6 +1,7 @@
 """Changing members."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated
 
 import strawberry
@@ -36,6 +37,10 @@ class MemberUpdateInput:
     member_id: strawberry.ID
     name: str | None = strawberry.UNSET
     extension: str | None = strawberry.UNSET
+    expires_at: datetime | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Until when they belong; asks for `member:suspend`. Not for owners, nor for oneself.",
+    )
 
 
 @strawberry.input(description="The roles the member shall hold, and no others.")
@@ -44,6 +49,11 @@ class MemberRolesSetInput:
 
     member_id: strawberry.ID
     role_ids: list[strawberry.ID]
+    expires_at: datetime | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Until when the roles are held that are new, or held for a time already; "
+        "null for good. What is held for good stays so.",
+    )
 
 
 @strawberry.input(description="The member who shall not act for now.")
@@ -134,13 +144,24 @@ OwnershipTransferResult = Annotated[
 
 async def _update(call: Call, taken: MemberUpdateInput) -> Outcome:
     member = await service.update_member(
-        call.work, taken.member_id, name=given(taken.name), extension=given(taken.extension)
+        call.work,
+        taken.member_id,
+        name=given(taken.name),
+        extension=given(taken.extension),
+        expires_at=given(taken.expires_at),
+        clock=call.services.clock,
     )
     return Outcome("MemberUpdateResult", {"member": member.node_id})
 
 
 async def _set_roles(call: Call, taken: MemberRolesSetInput) -> Outcome:
-    member = await service.set_roles(call.work, taken.member_id, taken.role_ids)
+    member = await service.set_roles(
+        call.work,
+        taken.member_id,
+        taken.role_ids,
+        expires_at=given(taken.expires_at),
+        clock=call.services.clock,
+    )
     return Outcome("MemberRolesSet", {"member": member.node_id})
 
 
@@ -169,7 +190,7 @@ class MemberMutations:
     """Changing members."""
 
     member_update: MemberUpdateResult = mutation(
-        "Change a member's name or extension.",
+        "Change a member's name or extension, and until when they belong here.",
         _update,
         takes=MemberUpdateInput,
         action=AuditAction.MEMBER_UPDATE,

@@ -38,7 +38,7 @@ _PERMISSIONS = """
 SELECT listed.name
 FROM member_role held JOIN role ON role.tenant_id = held.tenant_id AND role.id = held.role_id,
   jsonb_array_elements_text(role.permissions) WITH ORDINALITY AS listed (name, place)
-WHERE held.tenant_id = $1 AND held.member_id = $2
+WHERE held.tenant_id = $1 AND held.member_id = $2 AND (held.expires_at IS NULL OR held.expires_at > now())
 ORDER BY role.position, role.node_id, listed.place
 """
 

@@ -42,14 +42,16 @@ WHERE t.id = $1
 INSERT = """
 WITH new AS MATERIALIZED (
   SELECT * FROM unnest($3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[],
-    $9::boolean[], $10::bytea[], $11::timestamptz[], $12::timestamptz[])
-  AS new (id, node_id, member_id, member_node, email, name, is_owner, token_hash, created_at, expires_at)),
+    $9::boolean[], $10::bytea[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[])
+  AS new (id, node_id, member_id, member_node, email, name, is_owner, token_hash, created_at, expires_at,
+    membership_expires_at)),
 offered AS MATERIALIZED (
-  SELECT * FROM unnest($13::uuid[], $14::uuid[], $15::uuid[], $16::uuid[])
+  SELECT * FROM unnest($14::uuid[], $15::uuid[], $16::uuid[], $17::uuid[])
   AS offered (invitation_id, role_id, offer_id, holding_id)),
 placed_member AS (
-  INSERT INTO member (tenant_id, id, node_id, email, name, status, is_owner)
-  SELECT $1, member_id, member_node, email, name, 'INVITED', is_owner FROM new ORDER BY email
+  INSERT INTO member (tenant_id, id, node_id, email, name, status, is_owner, expires_at)
+  SELECT $1, member_id, member_node, email, name, 'INVITED', is_owner, membership_expires_at
+  FROM new ORDER BY email
   ON CONFLICT DO NOTHING RETURNING id),
 placed AS (
   INSERT INTO invitation (tenant_id, id, node_id, email, name, status, token_hash, member_id, inviter_id,
@@ -102,6 +104,7 @@ class NewInvitation:
     created_at: datetime
     expires_at: datetime
     token: str = field(repr=False)
+    membership_expires_at: datetime | None = None
     id: UUID = field(default_factory=new_key)
     node_id: str = field(default_factory=partial(new_node_id, NodePrefix.INVITATION))
     member_id: UUID = field(default_factory=new_key)
@@ -176,6 +179,7 @@ def _values(draft: NewInvitation) -> tuple[object, ...]:
         digest(draft.token),
         draft.created_at,
         draft.expires_at,
+        draft.membership_expires_at,
     )
 
 

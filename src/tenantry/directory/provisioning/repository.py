@@ -36,17 +36,20 @@ async def addresses(work: UnitOfWork) -> set[str]:
 
 
 async def settle_holders(work: UnitOfWork, roles: Iterable[UUID]) -> None:
-    """Raise the version of whoever holds one of the roles, and say anew who is an owner."""
+    """Raise the version of whoever holds one of the roles, and say anew who is an owner.
+
+    Who holds an owning role for a time, or belongs for a time, is none: an owner has no end.
+    """
     holds = exists().where(
         col(MemberRole.tenant_id) == Member.tenant_id, col(MemberRole.member_id) == Member.id
     )
     owns = holds.where(
         col(Role.tenant_id) == MemberRole.tenant_id, col(Role.id) == MemberRole.role_id, col(Role.is_owner)
-    )
+    ).where(col(MemberRole.expires_at).is_(None))
     statement = (
         update(Member)
         .where(col(Member.tenant_id) == work.tenant, holds.where(col(MemberRole.role_id).in_(roles)))
-        .values(version=col(Member.version) + 1, is_owner=owns)
+        .values(version=col(Member.version) + 1, is_owner=owns & col(Member.expires_at).is_(None))
     )
     await work.session.flush()
     await work.session.exec(statement, execution_options={"synchronize_session": False})

@@ -118,6 +118,8 @@ async def delete_role(work: UnitOfWork, role_id: str) -> None:
     role = await _custom_role(work, role_id)
     if await is_held(work, role.id):
         raise RoleInUse
+    # Those with whom it has ended: what their version has risen by the clock goes with the role.
+    await raise_holders(work, role.id)
     await work.session.delete(role)
     await work.session.flush()
     work.record(AuditAction.ROLE_DELETE, role_id)

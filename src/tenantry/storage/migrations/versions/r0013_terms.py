@@ -1,0 +1,184 @@
+"""Rights that end by themselves, plans that gate, and one membership a person where the product says so."""
+
+from tenantry.storage.migrations.script import run
+from tenantry.storage.migrations.versions import r0002_walls, r0005_factors, r0006_api_keys, r0008_endings
+from tenantry.storage.migrations.versions.r0009_conditions import FACTS, FOUND
+
+revision = "0013"
+down_revision = "0010"
+
+# An owner's membership has no end, so that no tenant is ever left without one by the clock.
+TABLES = """
+ALTER TABLE member ADD expires_at TIMESTAMPTZ;
+ALTER TABLE member ADD CONSTRAINT member_owner_without_end CHECK (NOT is_owner OR expires_at IS NULL);
+ALTER TABLE member_role ADD expires_at TIMESTAMPTZ;
+CREATE INDEX member_role_with_end ON member_role (tenant_id, member_id) WHERE expires_at IS NOT NULL;
+"""
+
+# The version that tokens and authorities name: it rises by itself with each role that has ended, so that
+# all that was decided under that role is refused from this moment on, as if the role had been taken away.
+VERSION = """m.version + (SELECT count(*)::int FROM public.member_role e
+      WHERE e.tenant_id = m.tenant_id AND e.member_id = m.id AND e.expires_at <= now())"""
+LASTS = "(m.expires_at IS NULL OR m.expires_at > now())"
+HELD = "(mr.expires_at IS NULL OR mr.expires_at > now())"
+
+BEGIN = """
+CREATE OR REPLACE FUNCTION {name}(p_tenant uuid, p_session uuid, p_member_version int, p_tenant_version int)
+RETURNS TABLE (tenant_id uuid, member_id uuid, user_id uuid, session_id uuid)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_key boolean;
+BEGIN{wait}
+  SELECT m.tenant_id, m.id, s.user_id, s.id, s.is_key INTO tenant_id, member_id, user_id, session_id, v_key
+  FROM public.session s
+  JOIN public.member m ON m.tenant_id = s.tenant_id AND m.id = s.member_id
+  JOIN public.tenant t ON t.id = s.tenant_id
+  WHERE s.tenant_id = p_tenant AND s.id = p_session AND NOT s.revoked AND s.expires_at > now()
+    AND m.status = 'ACTIVE' AND {lasts} AND p_member_version = {version}
+    AND NOT t.suspended AND t.version = p_tenant_version
+  {lock};
+  IF FOUND THEN
+    PERFORM set_config('app.tenant_id', tenant_id::text, true),
+      set_config('app.user_id', CASE WHEN v_key THEN '' ELSE user_id::text END, true);
+    RETURN NEXT;
+  END IF;
+END $$;
+"""
+WAIT = r0006_api_keys.WAIT
+FOR_SHARE = "FOR SHARE OF s, m"
+
+AUTHORITY = """
+DROP FUNCTION load_authority(uuid);
+CREATE FUNCTION load_authority(p_session uuid)
+RETURNS TABLE (session_id uuid, user_id uuid, member_id uuid, tenant_id uuid,
+  user_node text, member_node text, tenant_node text, label text, scope text,
+  permissions text[], roles text[], is_owner boolean, member_version int, tenant_version int,
+  member_status text, tenant_suspended boolean, revoked boolean, expires_at timestamptz,
+  factor_at timestamptz, awaits_factor boolean,
+  conditional text[], resource_types text, plan text, slug text, email text, membership_over boolean)
+LANGUAGE sql STABLE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp AS $$
+  SELECT s.id, s.user_id, m.id, t.id, u.node_id, m.node_id, t.node_id, coalesce(m.name, m.email),
+    CASE WHEN platform THEN 'SYSTEM' ELSE 'TENANT' END,
+    CASE WHEN platform AND u.is_super_admin THEN ARRAY['*'] ELSE coalesce(
+      (SELECT array_agg(DISTINCT p) FROM public.member_role mr
+        JOIN public.role r ON r.tenant_id = mr.tenant_id AND r.id = mr.role_id
+        CROSS JOIN unnest(r.effective) AS p
+        WHERE mr.tenant_id = m.tenant_id AND mr.member_id = m.id AND {held}), '{{}}') END,
+    coalesce((SELECT array_agg(r.key ORDER BY r.position, r.node_id) FROM public.member_role mr
+        JOIN public.role r ON r.tenant_id = mr.tenant_id AND r.id = mr.role_id
+        WHERE mr.tenant_id = m.tenant_id AND mr.member_id = m.id AND {held}), '{{}}'),
+    m.is_owner, {version}, t.version, m.status, t.suspended, s.revoked, s.expires_at,
+    s.factor_at, s.factor_at IS NULL AND (t.mfa_required OR EXISTS (
+      SELECT FROM public.member_role mr
+      JOIN public.role r ON r.tenant_id = mr.tenant_id AND r.id = mr.role_id
+      WHERE mr.tenant_id = m.tenant_id AND mr.member_id = m.id AND r.mfa_required AND {held})),
+    CASE WHEN platform AND u.is_super_admin THEN '{{}}' ELSE coalesce(
+      (SELECT array_agg(DISTINCT c) FROM public.member_role mr
+        JOIN public.role r ON r.tenant_id = mr.tenant_id AND r.id = mr.role_id
+        CROSS JOIN unnest(r.conditional) AS c
+        WHERE mr.tenant_id = m.tenant_id AND mr.member_id = m.id AND {held}), '{{}}') END,
+    (SELECT encode(sha256(convert_to((b.body -> 'resources')::text, 'UTF8')), 'hex')
+      FROM public.blueprint b WHERE b.key = t.blueprint), t.plan, t.slug, m.email, NOT {lasts}
+  FROM public.session s
+  JOIN public.member m ON m.tenant_id = s.tenant_id AND m.id = s.member_id
+  JOIN public.tenant t ON t.id = s.tenant_id
+  JOIN public."user" u ON u.id = s.user_id
+  CROSS JOIN LATERAL (SELECT t.id = '00000000-0000-0000-0000-000000000000' AS platform) AS p
+  WHERE s.id = p_session
+$$;
+"""
+
+LOOK = """
+CREATE OR REPLACE FUNCTION no_longer(p_sessions uuid[], p_members int[], p_tenants int[]) RETURNS uuid[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(array_agg(w.id), '{{}}') FROM unnest(p_sessions, p_members, p_tenants) AS w (id, mv, tv)
+  WHERE NOT EXISTS (
+    SELECT FROM public.session s
+    JOIN public.member m ON m.tenant_id = s.tenant_id AND m.id = s.member_id
+    JOIN public.tenant t ON t.id = s.tenant_id
+    WHERE s.id = w.id AND NOT s.revoked AND s.expires_at > now() AND m.status = 'ACTIVE' AND {lasts}
+      AND w.mv = {version} AND NOT t.suspended AND t.version = w.tv)
+$$;
+CREATE OR REPLACE FUNCTION ended_sessions(p_session uuid, p_member uuid, p_tenant uuid, p_most int)
+RETURNS uuid[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(array_agg(e.id), '{{}}') FROM (
+    SELECT s.id FROM public.session s
+    JOIN public.member m ON m.tenant_id = s.tenant_id AND m.id = s.member_id
+    JOIN public.tenant t ON t.id = s.tenant_id
+    WHERE s.expires_at > now() AND (s.revoked OR m.status <> 'ACTIVE' OR t.suspended OR NOT {lasts})
+      AND (p_session IS NULL OR s.id = p_session) AND (p_member IS NULL OR s.member_id = p_member)
+      AND (p_tenant IS NULL OR s.tenant_id = p_tenant)
+    ORDER BY s.logged_at DESC LIMIT p_most) AS e
+$$;
+"""
+
+# Whose membership has ended may not enter, as who is suspended.
+CANDIDATES = """
+CREATE OR REPLACE FUNCTION login_candidates(p_user uuid, p_email text)
+RETURNS TABLE (tenant_id uuid, tenant_node text, tenant_name text, tenant_suspended boolean,
+  member_id uuid, member_status text, invitation_live boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT t.id, t.node_id, t.name, t.suspended, m.id, CASE WHEN {lasts} THEN m.status ELSE 'SUSPENDED' END,
+    EXISTS (SELECT FROM public.invitation i WHERE i.tenant_id = m.tenant_id AND i.member_id = m.id
+        AND i.status = 'PENDING' AND i.expires_at > now())
+  FROM public.member m JOIN public.tenant t ON t.id = m.tenant_id
+  WHERE m.user_id = p_user OR (m.user_id IS NULL AND m.email = p_email)
+  ORDER BY t.name, t.node_id
+$$;
+"""
+
+# A view has the columns that its tables had when it was made. A role that has ended opens no door.
+VIEWS = {
+    "own_member": "SELECT * FROM public.member WHERE user_id = (SELECT public.current_app_user())",
+    "own_member_role": """
+  SELECT mr.* FROM public.member_role mr
+  JOIN public.member m ON m.tenant_id = mr.tenant_id AND m.id = mr.member_id
+  WHERE m.user_id = (SELECT public.current_app_user())""",
+}
+GUARDED = ("load_authority(uuid)",)
+
+
+def upgrade() -> None:
+    """Let rights end."""
+    run(f"DROP VIEW {', '.join(VIEWS)}")
+    run(TABLES)
+    _show()
+    parts = {"version": VERSION, "lasts": LASTS, "held": HELD}
+    run(BEGIN.format(name="begin_request", wait="", lock="", **parts))
+    run(BEGIN.format(name="begin_mutation", wait=WAIT, lock=FOR_SHARE, **parts))
+    for part in (AUTHORITY, LOOK, CANDIDATES):
+        run(part.format(**parts))
+    _guard(*GUARDED)
+
+
+def downgrade() -> None:
+    """Let all that was given for a time last for good."""
+    run(f"DROP VIEW {', '.join(VIEWS)}")
+    keys, begin = r0006_api_keys.KEYS, r0006_api_keys.BEGIN
+    run(begin.format(name="begin_request", wait="", lock="", **keys))
+    run(begin.format(name="begin_mutation", wait=WAIT, lock=FOR_SHARE, **keys))
+    columns, values = r0005_factors.COLUMNS + FACTS, r0005_factors.VALUES + FOUND
+    run(r0005_factors.AUTHORITY.format(columns=columns, values=values))
+    run(r0008_endings.LOOK.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
+    run(r0002_walls.LOGIN.split("$$;")[0].replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION") + "$$;")
+    _guard(*GUARDED)
+    run("ALTER TABLE member_role DROP expires_at; ALTER TABLE member DROP expires_at")
+    _show()
+
+
+def _show() -> None:
+    run("GRANT CREATE ON SCHEMA public TO tenantry_guard")
+    for view, select in VIEWS.items():
+        run(f"CREATE VIEW {view} WITH (security_barrier) AS {select}")
+        run(f"ALTER VIEW {view} OWNER TO tenantry_guard")
+        run(f"GRANT SELECT ON {view} TO tenantry_app")
+    run("REVOKE CREATE ON SCHEMA public FROM tenantry_guard")
+
+
+def _guard(*functions: str) -> None:
+    run("GRANT CREATE ON SCHEMA public TO tenantry_guard")
+    for function in functions:
+        run(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")
+        run(f"GRANT EXECUTE ON FUNCTION {function} TO tenantry_app")
+        run(f"ALTER FUNCTION {function} OWNER TO tenantry_guard")
+    run("REVOKE CREATE ON SCHEMA public FROM tenantry_guard")
