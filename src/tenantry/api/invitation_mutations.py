@@ -17,6 +17,7 @@ from tenantry.api.problems import (
     InvitationNotPending,
     InvitationPending,
     RoleNotGrantable,
+    SeatsExhausted,
     TooManyRoles,
     outcome_of,
 )
@@ -73,7 +74,13 @@ class InvitationCreated:
 
 
 InvitationCreateResult = Annotated[
-    InvitationCreated | AlreadyMember | InvitationPending | RoleNotGrantable | TooManyRoles | InvalidEmail,
+    InvitationCreated
+    | AlreadyMember
+    | InvitationPending
+    | RoleNotGrantable
+    | TooManyRoles
+    | InvalidEmail
+    | SeatsExhausted,
     strawberry.union("InvitationCreateResult", description="What came of one address."),
 ]
 

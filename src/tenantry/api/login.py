@@ -18,6 +18,7 @@ from tenantry.api.problems import (
     MemberSuspended,
     MfaRequired,
     NotInvited,
+    SeatsExhausted,
     TenantChoiceRequired,
     outcome_of,
 )
@@ -114,7 +115,8 @@ LoginResult = Annotated[
     | NotInvited
     | MemberSuspended
     | FactorRejected
-    | FactorNotSet,
+    | FactorNotSet
+    | SeatsExhausted,
     strawberry.union("LoginResult", description="What a login can come to."),
 ]
 

@@ -15,7 +15,7 @@ from tenantry.directory.invitations.repository import (
     members_at,
     pending_at,
 )
-from tenantry.directory.members.errors import TooManyRoles
+from tenantry.directory.members.errors import SeatsExhausted, TooManyRoles
 from tenantry.directory.members.models import MemberStatus
 from tenantry.directory.roles.errors import RoleNotGrantable
 from tenantry.directory.roles.service import may_grant
@@ -45,6 +45,8 @@ class Terms:
     max_roles: int | None
     now: datetime
     expires_at: datetime
+    free_seats: int | None = None
+    """Of the tenant's plan; None for any number. An invitation takes none, whoever accepts it does."""
 
 
 def draft_all(
@@ -124,7 +126,9 @@ def _checked_end(end: datetime | None, roles: Sequence[OfferedRole], terms: Term
 
 
 def _refused(work: UnitOfWork, roles: Sequence[OfferedRole], terms: Terms) -> Problem | None:
-    """What speaks against granting these roles."""
+    """What speaks against asking somebody in for these roles."""
+    if terms.free_seats is not None and terms.free_seats <= 0:
+        return SeatsExhausted()
     if terms.max_roles is not None and len(roles) > terms.max_roles:
         return TooManyRoles(terms.max_roles)
     if not all(may_grant(work.acting, role) for role in roles):

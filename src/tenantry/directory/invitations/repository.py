@@ -33,8 +33,11 @@ WITH offered AS MATERIALIZED (
 SELECT t.name AS tenant, (b.body ->> 'max_roles')::int AS max_roles,
   EXISTS (SELECT FROM member WHERE tenant_id = $1 AND email = ANY ($3)) OR EXISTS (
     SELECT FROM invitation WHERE tenant_id = $1 AND email = ANY ($3) AND status = 'PENDING') AS known,
+  CASE WHEN most IS NOT NULL THEN most - (
+    SELECT count(*) FROM member WHERE tenant_id = $1 AND status <> 'INVITED')::int END AS free_seats,
   offered.node_id, offered.id, offered.is_owner, offered.effective, offered.conditional
-FROM tenant t JOIN blueprint b ON b.key = t.blueprint LEFT JOIN offered ON true
+FROM tenant t JOIN blueprint b ON b.key = t.blueprint CROSS JOIN LATERAL most_members(t.id) AS most
+LEFT JOIN offered ON true
 WHERE t.id = $1
 """
 # Each invitation with the member who waits for it, and its roles twice: as they were offered,
@@ -85,6 +88,7 @@ class Surroundings:
     tenant: str
     """Its name."""
     max_roles: int | None
+    free_seats: int | None
     roles: Mapping[str, OfferedRole]
     """Those of the roles asked for that are the tenant's, by node id."""
     known: bool
@@ -146,7 +150,8 @@ async def surroundings(
         for row in rows
         if row["node_id"] is not None
     }
-    return Surroundings(rows[0]["tenant"], rows[0]["max_roles"], roles, rows[0]["known"])
+    first = rows[0]
+    return Surroundings(first["tenant"], first["max_roles"], first["free_seats"], roles, first["known"])
 
 
 async def insert_invitations(

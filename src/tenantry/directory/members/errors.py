@@ -12,6 +12,15 @@ class LastOwner(Problem):
         super().__init__("A tenant keeps at least one active owner; make someone else an owner first.")
 
 
+class SeatsExhausted(Problem):
+    """As many people have joined as the tenant's plan allows."""
+
+    code = "SEATS_EXHAUSTED"
+
+    def __init__(self) -> None:
+        super().__init__("All seats of this tenant's plan are taken.")
+
+
 class TooManyRoles(Problem):
     """More roles than the tenant's blueprint lets one member hold."""
 

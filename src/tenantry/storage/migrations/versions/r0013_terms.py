@@ -127,6 +127,33 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 """
 
+# The plan in force is the one that the tenant was put on, or else the smallest that there is. Who joins
+# first has the tenant's row, so that those who join at once take turns, with a change of the plan too; the
+# count below then sees what the others have committed.
+SEATS = """
+CREATE FUNCTION most_members(p_tenant uuid) RETURNS int LANGUAGE sql STABLE AS $$
+  SELECT (coalesce(
+    (SELECT p FROM jsonb_array_elements(b.body -> 'plans') AS p WHERE p ->> 'key' = t.plan),
+    b.body -> 'plans' -> 0) ->> 'max_members')::int
+  FROM public.tenant t JOIN public.blueprint b ON b.key = t.blueprint WHERE t.id = p_tenant
+$$;
+CREATE FUNCTION take_a_seat() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM FROM public.tenant t JOIN public.blueprint b ON b.key = t.blueprint
+    WHERE t.id = NEW.tenant_id AND jsonb_array_length(b.body -> 'plans') > 0 FOR NO KEY UPDATE OF t;
+  IF FOUND AND public.most_members(NEW.tenant_id) < (
+      SELECT count(*) FROM public.member m WHERE m.tenant_id = NEW.tenant_id AND m.status <> 'INVITED') THEN
+    RAISE EXCEPTION 'no seat of the tenant''s plan is free' USING ERRCODE = 'TN003';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER take_a_seat_on_insert AFTER INSERT ON member FOR EACH ROW
+  WHEN (NEW.status <> 'INVITED') EXECUTE FUNCTION take_a_seat();
+CREATE TRIGGER take_a_seat_on_update AFTER UPDATE OF status ON member FOR EACH ROW
+  WHEN (OLD.status = 'INVITED' AND NEW.status <> 'INVITED') EXECUTE FUNCTION take_a_seat();
+"""
+
 # A view has the columns that its tables had when it was made. A role that has ended opens no door.
 VIEWS = {
     "own_member": "SELECT * FROM public.member WHERE user_id = (SELECT public.current_app_user())",
@@ -135,7 +162,7 @@ VIEWS = {
   JOIN public.member m ON m.tenant_id = mr.tenant_id AND m.id = mr.member_id
   WHERE m.user_id = (SELECT public.current_app_user())""",
 }
-GUARDED = ("load_authority(uuid)",)
+GUARDED = ("load_authority(uuid)", "take_a_seat()")
 
 
 def upgrade() -> None:
@@ -148,11 +175,17 @@ def upgrade() -> None:
     run(BEGIN.format(name="begin_mutation", wait=WAIT, lock=FOR_SHARE, **parts))
     for part in (AUTHORITY, LOOK, CANDIDATES):
         run(part.format(**parts))
+    run(SEATS)
     _guard(*GUARDED)
 
 
 def downgrade() -> None:
-    """Let all that was given for a time last for good."""
+    """Let all that was given for a time last for good, and let anyone in."""
+    run("""
+DROP TRIGGER take_a_seat_on_insert ON member;
+DROP TRIGGER take_a_seat_on_update ON member;
+DROP FUNCTION take_a_seat(), most_members(uuid);
+""")
     run(f"DROP VIEW {', '.join(VIEWS)}")
     keys, begin = r0006_api_keys.KEYS, r0006_api_keys.BEGIN
     run(begin.format(name="begin_request", wait="", lock="", **keys))
@@ -161,7 +194,7 @@ def downgrade() -> None:
     run(r0005_factors.AUTHORITY.format(columns=columns, values=values))
     run(r0008_endings.LOOK.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
     run(r0002_walls.LOGIN.split("$$;")[0].replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION") + "$$;")
-    _guard(*GUARDED)
+    _guard("load_authority(uuid)")
     run("ALTER TABLE member_role DROP expires_at; ALTER TABLE member DROP expires_at")
     _show()
 
