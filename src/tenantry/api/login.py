@@ -19,6 +19,7 @@ from tenantry.api.problems import (
     MfaRequired,
     NotInvited,
     SeatsExhausted,
+    SingleMembership,
     TenantChoiceRequired,
     outcome_of,
 )
@@ -116,7 +117,8 @@ LoginResult = Annotated[
     | MemberSuspended
     | FactorRejected
     | FactorNotSet
-    | SeatsExhausted,
+    | SeatsExhausted
+    | SingleMembership,
     strawberry.union("LoginResult", description="What a login can come to."),
 ]
 

@@ -48,6 +48,11 @@ class SeatsExhausted(Told):
 
 
 @graph_type(rule=public())
+class SingleMembership(Told):
+    """The person belongs to another tenant of this product, where everyone belongs to one."""
+
+
+@graph_type(rule=public())
 class PlanDoesNotAllow(Told):
     """The tenant's plan does not include this."""
 

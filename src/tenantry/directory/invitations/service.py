@@ -143,7 +143,8 @@ async def claim(work: UnitOfWork, member_id: UUID, *, user_id: UUID, clock: Cloc
     """Use up an invited member's living invitation: ACTIVE from now on, and bound to ``user_id``.
 
     The caller has entered the tenant and verified that the invited address is the person's. Of
-    calls at the same moment one succeeds. Raises ``InvitationNotPending``, ``SeatsExhausted``.
+    calls at the same moment one succeeds. Raises ``InvitationNotPending``, ``SeatsExhausted``,
+    ``SingleMembership``.
     """
     member = await member_to_change(work, member_id)
     invitation = await living_of(work, member_id, now=clock())

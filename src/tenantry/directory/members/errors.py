@@ -21,6 +21,18 @@ class SeatsExhausted(Problem):
         super().__init__("All seats of this tenant's plan are taken.")
 
 
+class SingleMembership(Problem):
+    """The person belongs to another tenant of a product in which everyone belongs to one.
+
+    Told to that person alone, who knows it; never to who has asked them in.
+    """
+
+    code = "SINGLE_MEMBERSHIP"
+
+    def __init__(self) -> None:
+        super().__init__("You belong to another tenant of this product already, and can belong to one only.")
+
+
 class TooManyRoles(Problem):
     """More roles than the tenant's blueprint lets one member hold."""
 

@@ -112,19 +112,48 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 """
 
-# Whose membership has ended may not enter, as who is suspended.
+# Whose membership has ended may not enter, as who is suspended. ``linked`` is one's own, the rest waits for
+# the address; ``only_one_of`` names the product where a person may belong to one of its tenants only.
 CANDIDATES = """
-CREATE OR REPLACE FUNCTION login_candidates(p_user uuid, p_email text)
+DROP FUNCTION login_candidates(uuid, text);
+CREATE FUNCTION login_candidates(p_user uuid, p_email text)
 RETURNS TABLE (tenant_id uuid, tenant_node text, tenant_name text, tenant_suspended boolean,
-  member_id uuid, member_status text, invitation_live boolean)
+  member_id uuid, member_status text, invitation_live boolean, linked boolean, only_one_of text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT t.id, t.node_id, t.name, t.suspended, m.id, CASE WHEN {lasts} THEN m.status ELSE 'SUSPENDED' END,
     EXISTS (SELECT FROM public.invitation i WHERE i.tenant_id = m.tenant_id AND i.member_id = m.id
-        AND i.status = 'PENDING' AND i.expires_at > now())
-  FROM public.member m JOIN public.tenant t ON t.id = m.tenant_id
-  WHERE m.user_id = p_user OR (m.user_id IS NULL AND m.email = p_email)
-  ORDER BY t.name, t.node_id
+        AND i.status = 'PENDING' AND i.expires_at > now()),
+    m.user_id IS NOT NULL, CASE WHEN b.body ->> 'membership' = 'single' THEN b.key END
+  FROM (
+    SELECT * FROM public.member WHERE user_id = p_user
+    UNION ALL SELECT * FROM public.member WHERE user_id IS NULL AND email = p_email) AS m
+  JOIN public.tenant t ON t.id = m.tenant_id
+  JOIN public.blueprint b ON b.key = t.blueprint
 $$;
+"""
+
+# One of many at once: whoever binds a person to such a tenant has that person's turn first, so that the
+# look below sees what the others have committed. What the person has elsewhere counts until it is removed.
+SINGLE = """
+CREATE FUNCTION belong_once() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_blueprint text;
+BEGIN
+  SELECT b.key INTO v_blueprint FROM public.tenant t JOIN public.blueprint b ON b.key = t.blueprint
+    WHERE t.id = NEW.tenant_id AND b.body ->> 'membership' = 'single';
+  IF NOT FOUND THEN RETURN NULL; END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended(NEW.user_id::text, 3));
+  IF EXISTS (SELECT FROM public.member m JOIN public.tenant t ON t.id = m.tenant_id
+      WHERE m.user_id = NEW.user_id AND m.tenant_id <> NEW.tenant_id AND t.blueprint = v_blueprint) THEN
+    RAISE EXCEPTION 'a person belongs to one tenant of this product' USING ERRCODE = 'TN004';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER belong_once_on_insert AFTER INSERT ON member FOR EACH ROW
+  WHEN (NEW.user_id IS NOT NULL) EXECUTE FUNCTION belong_once();
+CREATE TRIGGER belong_once_on_update AFTER UPDATE OF user_id ON member FOR EACH ROW
+  WHEN (NEW.user_id IS NOT NULL AND NEW.user_id IS DISTINCT FROM OLD.user_id)
+  EXECUTE FUNCTION belong_once();
 """
 
 # The plan in force is the one that the tenant was put on, or else the smallest that there is. Who joins
@@ -162,7 +191,12 @@ VIEWS = {
   JOIN public.member m ON m.tenant_id = mr.tenant_id AND m.id = mr.member_id
   WHERE m.user_id = (SELECT public.current_app_user())""",
 }
-GUARDED = ("load_authority(uuid)", "take_a_seat()")
+GUARDED = (
+    "load_authority(uuid)",
+    "login_candidates(uuid, text)",
+    "take_a_seat()",
+    "belong_once()",
+)
 
 
 def upgrade() -> None:
@@ -176,6 +210,7 @@ def upgrade() -> None:
     for part in (AUTHORITY, LOOK, CANDIDATES):
         run(part.format(**parts))
     run(SEATS)
+    run(SINGLE)
     _guard(*GUARDED)
 
 
@@ -184,7 +219,9 @@ def downgrade() -> None:
     run("""
 DROP TRIGGER take_a_seat_on_insert ON member;
 DROP TRIGGER take_a_seat_on_update ON member;
-DROP FUNCTION take_a_seat(), most_members(uuid);
+DROP TRIGGER belong_once_on_insert ON member;
+DROP TRIGGER belong_once_on_update ON member;
+DROP FUNCTION take_a_seat(), most_members(uuid), belong_once(), login_candidates(uuid, text);
 """)
     run(f"DROP VIEW {', '.join(VIEWS)}")
     keys, begin = r0006_api_keys.KEYS, r0006_api_keys.BEGIN
@@ -193,8 +230,8 @@ DROP FUNCTION take_a_seat(), most_members(uuid);
     columns, values = r0005_factors.COLUMNS + FACTS, r0005_factors.VALUES + FOUND
     run(r0005_factors.AUTHORITY.format(columns=columns, values=values))
     run(r0008_endings.LOOK.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
-    run(r0002_walls.LOGIN.split("$$;")[0].replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION") + "$$;")
-    _guard("load_authority(uuid)")
+    run(r0002_walls.LOGIN.split("$$;")[0] + "$$;")
+    _guard("load_authority(uuid)", "login_candidates(uuid, text)")
     run("ALTER TABLE member_role DROP expires_at; ALTER TABLE member DROP expires_at")
     _show()
 
