@@ -183,6 +183,32 @@ CREATE TRIGGER take_a_seat_on_update AFTER UPDATE OF status ON member FOR EACH R
   WHEN (OLD.status = 'INVITED' AND NEW.status <> 'INVITED') EXECUTE FUNCTION take_a_seat();
 """
 
+# The tables of two documents, by their own names and types, for reading alone. Who reads is who asks
+# (security_invoker), so that row security shows one tenant. A member without any of the four roles reads
+# as the document's default; Firebase's subject is that of the identity bound.
+DOCUMENTS = """
+CREATE TYPE org_user_role AS ENUM ('owner', 'admin', 'manager', 'agent');
+CREATE TYPE org_user_status AS ENUM ('active', 'suspended', 'invited');
+CREATE VIEW org_users WITH (security_invoker) AS
+  SELECT m.id::char(36) AS id, m.tenant_id::char(36) AS org_id, m.email::varchar(255) AS email,
+    coalesce(m.name, m.email)::varchar(255) AS name,
+    coalesce((SELECT r.key FROM member_role mr
+      JOIN role r ON r.tenant_id = mr.tenant_id AND r.id = mr.role_id
+      WHERE mr.tenant_id = m.tenant_id AND mr.member_id = m.id AND {held}
+        AND r.key IN ('owner', 'admin', 'manager', 'agent')
+      ORDER BY r.position LIMIT 1), 'agent')::org_user_role AS role,
+    lower(m.status)::org_user_status AS status,
+    (SELECT i.subject FROM identity i
+      WHERE i.user_id = m.user_id AND i.issuer LIKE 'https://securetoken.google.com/%'
+      ORDER BY i.linked_at LIMIT 1)::varchar(128) AS firebase_uid,
+    m.extension
+  FROM member m;
+CREATE VIEW sessions WITH (security_invoker) AS
+  SELECT s.id, s.tenant_id, s.user_id, s.ip, s.user_agent, s.logged_at, s.revoked
+  FROM session s WHERE NOT s.is_key;
+GRANT SELECT ON org_users, sessions TO tenantry_app;
+"""
+
 # A view has the columns that its tables had when it was made. A role that has ended opens no door.
 VIEWS = {
     "own_member": "SELECT * FROM public.member WHERE user_id = (SELECT public.current_app_user())",
@@ -211,12 +237,15 @@ def upgrade() -> None:
         run(part.format(**parts))
     run(SEATS)
     run(SINGLE)
+    run(DOCUMENTS.format(**parts))
     _guard(*GUARDED)
 
 
 def downgrade() -> None:
     """Let all that was given for a time last for good, and let anyone in."""
     run("""
+DROP VIEW org_users, sessions;
+DROP TYPE org_user_role, org_user_status;
 DROP TRIGGER take_a_seat_on_insert ON member;
 DROP TRIGGER take_a_seat_on_update ON member;
 DROP TRIGGER belong_once_on_insert ON member;
