@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 import pytest_asyncio
@@ -101,6 +102,23 @@ async def test_only_who_owns_the_database_makes_one(product: Product, tenantry: 
     assert (status, "Some input cannot be taken" in said) == (1, True)
     assert await snapshot(product.database) == before
     assert await product.database.value(FLAG, email) is False
+
+
+async def test_the_owner_needs_no_superuser(product: Product, tenantry: CommandLine) -> None:
+    """Row security is forced for who owns the tables in production, too."""
+    database, email, role = product.database, address(), f"owner_{token_hex(4)}"
+    await database.seen_by_owner(f"CREATE ROLE {role} LOGIN")
+    await database.seen_by_owner(f"GRANT tenantry_guard TO {role}")
+    await database.seen_by_owner(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+    tenantry.set(owner_database_url=database.owner_dsn.replace("postgres@", f"{role}@"))
+    try:
+        assert await tenantry.run("admin", "grant", email) == (0, f"{email} is a super-admin.\n")
+        assert await database.value(FLAG, email) is True
+        assert await tenantry.run("admin", "revoke", email) == (0, f"{email} is no super-admin.\n")
+        assert await database.value(FLAG, email) is False
+    finally:
+        await database.seen_by_owner(f"DROP OWNED BY {role}")
+        await database.seen_by_owner(f"DROP ROLE {role}")
 
 
 async def test_without_the_owners_database_nothing_is_tried(

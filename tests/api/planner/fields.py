@@ -33,6 +33,7 @@ Page = tuple[str, list[Row], Key, bool]
 """Type of the nodes, all rows that match, what they are ordered by, whether descending."""
 
 COLUMNS = {
+    ("ArchivedResource", "id"): "node_id",
     ("AuditActor", "id"): "actor_id",
     ("AuditActor", "kind"): "actor_kind",
     ("AuditActor", "label"): "actor_label",
@@ -228,6 +229,14 @@ def _memberships(place: Place, _: Arguments) -> Page:
     return "Member", place.rows("member"), lambda row: (row["joined_at"] or EPOCH, row["node_id"]), False
 
 
+def _archive(place: Place, _: Arguments) -> Page:
+    rows = [
+        row if row["locked_at"] is None else {**row, "attributes": None}
+        for row in place.sight.tables.get("archive", ())
+    ]
+    return "ArchivedResource", rows, lambda row: (row["created_at"], row["node_id"]), True
+
+
 def _tenants(place: Place, arguments: Arguments) -> Page:
     rows, search = place.rows("tenant"), arguments.get("search")
     if search is not None:
@@ -256,6 +265,7 @@ PAGES: Mapping[tuple[str, str], Callable[[Place, Arguments], Page]] = {
     ("Team", "members"): _of_team,
     ("Viewer", "sessions"): _sessions,
     ("Viewer", "memberships"): _memberships,
+    ("Viewer", "archive"): _archive,
     ("System", "tenants"): _tenants,
     ("System", "users"): _users,
 }
@@ -330,7 +340,8 @@ def _can(place: Place, arguments: Arguments) -> Mapping[str, Any]:
     on = arguments.get("on")
     if on is not None:
         _, table = TYPES.get(letter(on), ("", ""))
-        if table in {"", "user"} or place.one(table, node_id=on) is None:
+        row = None if table in {"", "user"} else place.one(table, node_id=on)
+        if row is None or (row.get("is_personal") and row["owner_id"] != caller.session.get("user_id")):
             return {"allowed": False, "reason": "NOT_FOUND"}
     return {"allowed": True, "reason": None}
 

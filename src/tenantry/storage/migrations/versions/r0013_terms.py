@@ -5,7 +5,7 @@ from tenantry.storage.migrations.versions import r0002_walls, r0005_factors, r00
 from tenantry.storage.migrations.versions.r0009_conditions import FACTS, FOUND
 
 revision = "0013"
-down_revision = "0011"
+down_revision = "0014"
 
 # An owner's membership has no end, so that no tenant is ever left without one by the clock.
 TABLES = """
