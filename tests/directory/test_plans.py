@@ -20,7 +20,7 @@ from tenantry.directory.tenants.models import Tenant
 from tenantry.directory.tenants.plans import EVERYTHING, Plan, checked_plan, in_force
 from tenantry.directory.tenants.service import set_plan
 from tenantry.kernel.errors import BadUserInput, Conflict
-from tenantry.storage.errors import NO_SEAT, sqlstate
+from tenantry.storage.errors import NO_SEAT, UNIQUE_VIOLATION, sqlstate
 from tests.support.database import TemporaryDatabase
 from tests.support.factories import make_member, make_tenant, signed_in, system_authority
 from tests.support.logins import accept, address, identity, invite, invite_all, role_id, token_in
@@ -47,6 +47,13 @@ async def planned(database: TemporaryDatabase, plan: str | None) -> Tenant:
         return await create_tenant(
             work, blueprint="planned", slug=f"p-{token_hex(6)}", name="Planned", plan=plan
         )
+
+
+async def add(database: TemporaryDatabase, tenant: Tenant, email: str) -> None:
+    """Let somebody in as the platform and a tenant's provider do."""
+    async with database.writing(None) as work:
+        await work.enter(tenant.id)
+        await add_waiting_member(work, email=email, name=None, roles=())
 
 
 def test_without_a_known_plan_the_smallest_holds_and_without_plans_nothing_is_gated() -> None:
@@ -150,9 +157,8 @@ async def test_a_full_tenant_asks_nobody_in_until_somebody_leaves(database: Temp
 async def test_seats_are_held_by_the_database_whoever_writes(database: TemporaryDatabase) -> None:
     tenant = await planned(database, None)
     members = [await make_member(database, tenant) for _ in range(3)]
-    async with expect_refusal(database, SeatsExhausted), database.writing(None) as work:
-        await work.enter(tenant.id)
-        await add_waiting_member(work, email=address(), name=None, roles=())
+    async with expect_refusal(database, SeatsExhausted):
+        await add(database, tenant, address())
     invited = await make_member(database, tenant, status=MemberStatus.INVITED)
     with pytest.raises(Exception, match="no seat") as refused:
         await database.seen_by_owner("UPDATE member SET status = 'SUSPENDED' WHERE id = $1", invited.id)
@@ -163,6 +169,14 @@ async def test_seats_are_held_by_the_database_whoever_writes(database: Temporary
     await database.seen_by_owner("UPDATE member SET status = 'SUSPENDED' WHERE id = $1", members[0].id)
     await database.seen_by_owner("UPDATE member SET status = 'ACTIVE' WHERE id = $1", members[0].id)
     assert await database.value(JOINED, tenant.id) == 3
+
+
+async def test_what_else_speaks_against_somebody_is_no_matter_of_seats(database: TemporaryDatabase) -> None:
+    tenant = await planned(database, "LARGE")
+    member = await make_member(database, tenant)
+    with pytest.raises(DBAPIError) as refused:
+        await add(database, tenant, member.email)
+    assert sqlstate(refused.value) == UNIQUE_VIOLATION
 
 
 async def test_of_many_who_accept_at_once_one_has_the_last_seat(database: TemporaryDatabase) -> None:

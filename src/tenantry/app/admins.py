@@ -2,14 +2,12 @@
 
 from functools import partial
 
-from tenantry import __version__
+from tenantry.app.operators import operator_entry
 from tenantry.audit.actions import AuditAction
-from tenantry.audit.records import AuditEntry, Outcome, record_id
 from tenantry.audit.trail import insert
 from tenantry.directory.provisioning.super_admins import grant, revoke
 from tenantry.kernel.clock import Clock, system_clock
-from tenantry.kernel.ids import PLATFORM_TENANT_KEY, new_key
-from tenantry.kernel.principal import ActorKind
+from tenantry.kernel.ids import PLATFORM_TENANT_KEY
 from tenantry.storage.database import Database
 from tenantry.storage.unit_of_work import UnitOfWork
 
@@ -27,23 +25,15 @@ async def revoked(database: Database, *, email: str, clock: Clock = system_clock
 
 
 async def _record(work: UnitOfWork, clock: Clock) -> None:
-    request_id = str(new_key())
     entries = [
-        AuditEntry(
-            tenant_id=PLATFORM_TENANT_KEY,
-            node_id=record_id(request_id, place),
-            at=clock(),
-            actor_kind=str(ActorKind.SYSTEM),
-            action=AuditAction(action.name),
-            operation_type="command",
-            method="CLI",
-            path=f"tenantry admin {action.name.partition('.')[2]}",
-            outcome=Outcome.OK,
+        operator_entry(
+            f"tenantry admin {action.name.partition('.')[2]}",
+            AuditAction(action.name),
+            clock(),
+            tenant=PLATFORM_TENANT_KEY,
             targets=action.targets,
-            user_agent=f"tenantry/{__version__}",
-            request_id=request_id,
         )
-        for place, action in enumerate(work.actions)
+        for action in work.actions
     ]
     if entries:
         await insert(work, entries)
