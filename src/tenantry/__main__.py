@@ -15,11 +15,12 @@ from sqlalchemy.exc import DBAPIError
 
 from tenantry import __version__
 from tenantry.api.schema import bare_schema
+from tenantry.app.admin_commands import admins
 from tenantry.app.application import running
 from tenantry.app.audit_commands import audit
 from tenantry.app.blueprint_commands import blueprints
 from tenantry.app.checks import RefusedToStart, check_settings
-from tenantry.app.console import CannotGoOn, dsn_of, say, settings_in_force, with_database
+from tenantry.app.console import CannotGoOn, dsn_of, owners_dsn_of, say, settings_in_force, with_database
 from tenantry.app.development import Addresses, start_development
 from tenantry.authentication.factors.resealing import reseal, sealed_under
 from tenantry.directory.blueprints.errors import BlueprintInvalid
@@ -60,6 +61,7 @@ app = typer.Typer(
 )
 configuration = typer.Typer(help="Settings, as they are in force.", no_args_is_help=True)
 keys = typer.Typer(help="Keys that sign access tokens, and keys that seal secrets.", no_args_is_help=True)
+app.add_typer(admins, name="admin")
 app.add_typer(audit, name="audit")
 app.add_typer(blueprints, name="blueprint")
 app.add_typer(configuration, name="config")
@@ -103,10 +105,7 @@ def serve() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the database to this version, as the role that owns it."""
-    settings = settings_in_force()
-    if settings.owner_database_url is None:
-        raise CannotGoOn("Set TENANTRY_OWNER_DATABASE_URL to the role that owns the schema.")
-    dsn = settings.owner_database_url.get_secret_value()
+    dsn = owners_dsn_of(settings_in_force())
 
     async def run() -> None:
         before = await current(dsn)

@@ -1,6 +1,6 @@
 """Asking people in."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import strawberry
@@ -17,6 +17,7 @@ from tenantry.api.problems import (
     InvitationNotPending,
     InvitationPending,
     RoleNotGrantable,
+    SeatsExhausted,
     TooManyRoles,
     outcome_of,
 )
@@ -40,6 +41,9 @@ class InvitationInput:
     role_ids: list[strawberry.ID]
     name: str | None = strawberry.UNSET
     role_keys: list[str] = strawberry.field(default_factory=list[str])
+    membership_expires_at: datetime | None = strawberry.field(
+        default=strawberry.UNSET, description="Until when the person will belong here, for guests."
+    )
 
 
 @strawberry.input(description="At most a hundred addresses.")
@@ -72,7 +76,13 @@ class InvitationCreated:
 
 
 InvitationCreateResult = Annotated[
-    InvitationCreated | AlreadyMember | InvitationPending | RoleNotGrantable | TooManyRoles | InvalidEmail,
+    InvitationCreated
+    | AlreadyMember
+    | InvitationPending
+    | RoleNotGrantable
+    | TooManyRoles
+    | InvalidEmail
+    | SeatsExhausted,
     strawberry.union("InvitationCreateResult", description="What came of one address."),
 ]
 
@@ -113,7 +123,10 @@ async def _create(call: Call, taken: InvitationsCreateInput) -> Outcome:
     named = await named_by_key(call.work, {key for each in taken.invitations for key in each.role_keys})
     requests = [
         InvitationRequest(
-            each.email, (*each.role_ids, *(named[key] for key in each.role_keys)), each.name or None
+            each.email,
+            (*each.role_ids, *(named[key] for key in each.role_keys)),
+            each.name or None,
+            each.membership_expires_at or None,
         )
         for each in taken.invitations
     ]

@@ -1,6 +1,7 @@
 """Changing members."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated
 
 import strawberry
@@ -37,6 +38,10 @@ class MemberUpdateInput:
     member_id: strawberry.ID
     name: str | None = strawberry.UNSET
     extension: str | None = strawberry.UNSET
+    expires_at: datetime | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Until when they belong; asks for `member:suspend`. Not for owners, nor for oneself.",
+    )
 
 
 @strawberry.input(description="The roles the member shall hold, by id, by key, or both; and no others.")
@@ -46,6 +51,11 @@ class MemberRolesSetInput:
     member_id: strawberry.ID
     role_ids: list[strawberry.ID]
     role_keys: list[str] = strawberry.field(default_factory=list[str])
+    expires_at: datetime | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Until when the roles are held that are new, or held for a time already; "
+        "null for good. What is held for good stays so.",
+    )
 
 
 @strawberry.input(description="The member who shall not act for now.")
@@ -136,14 +146,25 @@ OwnershipTransferResult = Annotated[
 
 async def _update(call: Call, taken: MemberUpdateInput) -> Outcome:
     member = await service.update_member(
-        call.work, taken.member_id, name=given(taken.name), extension=given(taken.extension)
+        call.work,
+        taken.member_id,
+        name=given(taken.name),
+        extension=given(taken.extension),
+        expires_at=given(taken.expires_at),
+        clock=call.services.clock,
     )
     return Outcome("MemberUpdateResult", {"member": member.node_id})
 
 
 async def _set_roles(call: Call, taken: MemberRolesSetInput) -> Outcome:
     named = await named_by_key(call.work, taken.role_keys)
-    member = await service.set_roles(call.work, taken.member_id, [*taken.role_ids, *named.values()])
+    member = await service.set_roles(
+        call.work,
+        taken.member_id,
+        [*taken.role_ids, *named.values()],
+        expires_at=given(taken.expires_at),
+        clock=call.services.clock,
+    )
     return Outcome("MemberRolesSet", {"member": member.node_id})
 
 
@@ -172,7 +193,7 @@ class MemberMutations:
     """Changing members."""
 
     member_update: MemberUpdateResult = mutation(
-        "Change a member's name or extension.",
+        "Change a member's name or extension, and until when they belong here.",
         _update,
         takes=MemberUpdateInput,
         action=AuditAction.MEMBER_UPDATE,

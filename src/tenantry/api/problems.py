@@ -43,6 +43,23 @@ class TooManyRoles(Told):
 
 
 @graph_type(rule=public())
+class SeatsExhausted(Told):
+    """As many people have joined as the tenant's plan allows."""
+
+
+@graph_type(rule=public())
+class SingleMembership(Told):
+    """The person belongs to another tenant of this product, where everyone belongs to one."""
+
+
+@graph_type(rule=public())
+class PlanDoesNotAllow(Told):
+    """The tenant's plan does not include this."""
+
+    plans: list[str] = attribute("The plans that do.")
+
+
+@graph_type(rule=public())
 class RoleLocked(Told):
     """The role comes from the blueprint."""
 
@@ -173,6 +190,8 @@ def _facts(problem: Expected) -> dict[str, object]:
             facts = {"challenge": challenge, "methods": methods}
         case factors.FactorRejected(tries_left=left):
             facts = {"triesLeft": left}
+        case roles.PlanDoesNotAllow(plans=plans):
+            facts = {"plans": list(plans)}
         case roles.RoleNotGrantable(role=role):
             facts = {"roleId": role}
         case members.TooManyRoles(most=most) | api_keys.TooManyKeys(most=most):

@@ -50,7 +50,9 @@ MEMBERSHIPS = Pages(
 ROLES = Many(
     RoleRow,
     on=lambda caller, role, held: (
-        [] if held is None else [held.c.member_id == caller.c.member_id, role.c.id == held.c.role_id]
+        []
+        if held is None
+        else [held.c.member_id == caller.c.member_id, members.lasts(held), role.c.id == held.c.role_id]
     ),
     order=lambda role: [role.c.position, role.c.node_id],
     link=MemberRole,
@@ -71,6 +73,7 @@ def _permissions(_row: Row, caller: Row, of: Rows) -> ColumnElement[Any]:
     named = own_key.where(key.c.permissions.has_key(listed.c.name))
     having = [
         held.c.member_id == caller.c.member_id,
+        members.lasts(held),
         role.c.id == held.c.role_id,
         or_(~own_key.exists(), named.exists()),
     ]

@@ -13,6 +13,8 @@ class AuditAction(StrEnum):
     parse or validate, went beyond a limit, or came with a credential that does not hold.
     """
 
+    ADMIN_GRANT = "admin.grant"
+    ADMIN_REVOKE = "admin.revoke"
     API_KEY_CREATE = "api_key.create"
     API_KEY_REVOKE = "api_key.revoke"
     AUDIT_EXPORT = "audit.export"

@@ -6,6 +6,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 LAST_OWNER = "TN001"
 APPEND_ONLY = "TN002"
+NO_SEAT = "TN003"
+ELSEWHERE = "TN004"
 UNIQUE_VIOLATION = "23505"
 NOT_TEXT = "22021"
 SERIALIZATION_FAILURES = frozenset({"40001", "40P01"})

@@ -440,6 +440,12 @@ SPECIAL: Mapping[tuple[str, str], Callable[[Place, Arguments], Any]] = {
     ("Member", "tenant"): lambda place, _: place.to("Tenant", place.one("tenant", id=place.row["tenant_id"])),
     ("Member", "user"): lambda place, _: place.to("User", place.one("user", id=place.row["user_id"])),
     ("Member", "roles"): lambda place, _: _listed(place, "Role", _held(place, place.row["id"])),
+    ("Member", "roleAssignments"): lambda place, _: _listed(
+        place,
+        "RoleAssignment",
+        sorted(place.rows("member_role", member_id=place.row["id"]), key=lambda row: row["id"]),
+    ),
+    ("RoleAssignment", "role"): lambda place, _: place.to("Role", place.one("role", id=place.row["role_id"])),
     ("Member", "viewerCan"): lambda place, _: place.to("MemberActions", place.row, vouched=place.vouched),
     ("MemberActions", "setRoles"): _viewer_can("role:assign"),
     ("MemberActions", "suspend"): _viewer_can("member:suspend"),

@@ -110,10 +110,13 @@ class World:
             version=self.rng.randrange(1, 4), joined_at=self.maybe(self.time()) if user else None,
             last_seen_at=self.maybe(self.time()),
         )  # fmt: skip
+        member["expires_at"] = None if member["is_owner"] else self.maybe(NOW + timedelta(days=50_000), 0.3)
         for role in roles:
+            end = self.maybe(NOW + timedelta(days=self.rng.choice((-1_000, 50_000))), 0.3)
             self.add(
-                "member_role", tenant_id=tenant, id=self.key(), member_id=member["id"], role_id=role["id"]
-            )
+                "member_role", tenant_id=tenant, id=self.key(), member_id=member["id"], role_id=role["id"],
+                expires_at=end,
+            )  # fmt: skip
         return member
 
     def session(self, member: Row, *, live: bool = True) -> Row:

@@ -12,7 +12,10 @@ from sqlmodel import col, select
 from tenantry.directory.roles.models import Role
 from tenantry.storage.unit_of_work import UnitOfWork
 
-_IN_USE = text("SELECT EXISTS (SELECT FROM member_role WHERE tenant_id = :tenant AND role_id = :role)")
+_IN_USE = text(
+    "SELECT EXISTS (SELECT FROM member_role WHERE tenant_id = :tenant AND role_id = :role"
+    " AND (expires_at IS NULL OR expires_at > now()))"
+)
 _RAISE_HOLDERS = text(
     "UPDATE member SET version = version + 1 WHERE tenant_id = :tenant AND id IN"
     " (SELECT member_id FROM member_role WHERE tenant_id = :tenant AND role_id = :role)"
