@@ -17,7 +17,7 @@ LOGIN = """mutation { login(input: {oidc: {idToken: <ID token>, issuer: <issuer>
     { __typename ... on Problem { code message } } }"""
 
 # For each argument of type ID: whose token, what kind of object, what is asked, and what the answer holds.
-MEMBER, ROLE, INVITATION, TENANT, SESSION, USER, API_KEY, PROVIDER, DOMAIN, RESOURCE = (
+MEMBER, ROLE, INVITATION, TENANT, SESSION, USER, API_KEY, PROVIDER, DOMAIN, RESOURCE, WEBHOOK, DELIVERY = (
     "powerless member",
     "powerless role",
     "invitation",
@@ -28,6 +28,8 @@ MEMBER, ROLE, INVITATION, TENANT, SESSION, USER, API_KEY, PROVIDER, DOMAIN, RESO
     "identity provider",
     "published domain",
     "ticket object",
+    "webhook",
+    "dead delivery",
 )
 ASKS: dict[str, tuple[str, str, str]] = {
     "Query.node.id": (MEMBER, "{ node(id: <id>) { id } }", "NOT_FOUND"),
@@ -139,6 +141,26 @@ ASKS: dict[str, tuple[str, str, str]] = {
     "EmailDomainRemoveInput.emailDomainId": (
         DOMAIN,
         "mutation { emailDomainRemove(input: {emailDomainId: <id>}) { __typename } }",
+        "NOT_FOUND",
+    ),
+    "WebhookUpdateInput.webhookId": (
+        WEBHOOK,
+        "mutation { webhookUpdate(input: {webhookId: <id>, enabled: false}) { __typename } }",
+        "NOT_FOUND",
+    ),
+    "WebhookDeleteInput.webhookId": (
+        WEBHOOK,
+        "mutation { webhookDelete(input: {webhookId: <id>}) { __typename } }",
+        "NOT_FOUND",
+    ),
+    "WebhookSecretRotateInput.webhookId": (
+        WEBHOOK,
+        "mutation { webhookSecretRotate(input: {webhookId: <id>}) { __typename } }",
+        "NOT_FOUND",
+    ),
+    "WebhookReplayInput.deliveryId": (
+        DELIVERY,
+        "mutation { webhookReplay(input: {deliveryId: <id>}) { __typename } }",
         "NOT_FOUND",
     ),
     "FactorResetInput.userId": (

@@ -23,6 +23,9 @@ DIRECTORY = (
     "connection",
     "connection_role",
     "email_domain",
+    "webhook_endpoint",
+    "webhook_secret",
+    "webhook_delivery",
 )
 
 

@@ -45,6 +45,7 @@ from tenantry.api.tenant_mutations import TenantMutations
 from tenantry.api.tenants import Tenant
 from tenantry.api.viewer import Authority as CallersAuthority
 from tenantry.api.viewer import Viewer
+from tenantry.api.webhook_mutations import WebhookMutations
 from tenantry.audit.actions import AuditAction
 from tenantry.audit.records import Outcome
 from tenantry.cache.rate_limits import RateRule
@@ -92,6 +93,7 @@ class Mutation(
     MemberMutations,
     RoleMutations,
     ResourceMutations,
+    WebhookMutations,
 ):
     """Everything that can be changed. Each field is one transaction."""
 

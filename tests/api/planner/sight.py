@@ -10,7 +10,7 @@ from tests.api.planner.rows import Row, Tables
 PLATFORM = UUID(int=0)
 OF_A_TENANT = (
     "member", "role", "member_role", "invitation", "invitation_role", "session", "api_key", "audit_record",
-    "connection", "connection_role", "email_domain", "resource",
+    "connection", "connection_role", "email_domain", "resource", "webhook_endpoint", "webhook_delivery",
 )  # fmt: skip
 
 

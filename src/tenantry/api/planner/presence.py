@@ -18,6 +18,7 @@ from tenantry.directory.members.models import Member
 from tenantry.directory.resources.models import Resource
 from tenantry.directory.roles.models import Role
 from tenantry.directory.tenants.models import Tenant
+from tenantry.directory.webhooks.models import WebhookDelivery, WebhookEndpoint
 from tenantry.kernel.errors import Unauthenticated
 from tenantry.kernel.ids import NodePrefix
 from tenantry.kernel.principal import Authority
@@ -36,6 +37,8 @@ TABLES: dict[str, type[SQLModel]] = {
     NodePrefix.ROLE: Role,
     NodePrefix.SESSION: Session,
     NodePrefix.TENANT: Tenant,
+    NodePrefix.WEBHOOK_DELIVERY: WebhookDelivery,
+    NodePrefix.WEBHOOK_ENDPOINT: WebhookEndpoint,
 }
 
 

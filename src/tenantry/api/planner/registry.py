@@ -71,6 +71,8 @@ _NODES = {
     NodePrefix.SESSION: "Session",
     NodePrefix.TENANT: "Tenant",
     NodePrefix.USER: "User",
+    NodePrefix.WEBHOOK_DELIVERY: "WebhookDelivery",
+    NodePrefix.WEBHOOK_ENDPOINT: "WebhookEndpoint",
 }
 
 

@@ -21,6 +21,7 @@ from tenantry.directory.roles.service import may_grant
 from tenantry.directory.tenants.repository import most_roles
 from tenantry.kernel.changes import UNSET, Unset
 from tenantry.kernel.errors import BadUserInput, Conflict, Forbidden, NotFound
+from tenantry.kernel.events import Event
 from tenantry.kernel.text import line
 from tenantry.storage.errors import LAST_OWNER, sqlstate
 from tenantry.storage.unit_of_work import UnitOfWork
@@ -77,6 +78,7 @@ async def set_roles(work: UnitOfWork, member_id: str, role_ids: Collection[str])
         await _change_holdings(work, member, added=added, removed=removed)
         member.is_owner = any(role.is_owner for role in granted)
         await _keep_an_owner(work)
+        work.announce(Event.MEMBER_ROLES_CHANGED, member=member.node_id)
     work.record(AuditAction.MEMBER_ROLES_SET, member.node_id, *(role.node_id for role in granted))
     return member
 
@@ -107,6 +109,7 @@ async def remove_member(work: UnitOfWork, member_id: str) -> None:
     await work.session.delete(member)
     await _keep_an_owner(work)
     work.record(AuditAction.MEMBER_REMOVE, member_id)
+    work.announce(Event.MEMBER_REMOVED, member=member_id)
 
 
 async def transfer_ownership(work: UnitOfWork, to_member_id: str, *, keep: bool = False) -> Member:
@@ -129,6 +132,8 @@ async def transfer_ownership(work: UnitOfWork, to_member_id: str, *, keep: bool 
         raise Conflict("Only an active member can become an owner.")
     await _hand_over(work, giver, taker, keep=keep)
     work.record(AuditAction.MEMBER_TRANSFER_OWNERSHIP, taker.node_id, giver.node_id)
+    for each in (taker, giver):
+        work.announce(Event.MEMBER_ROLES_CHANGED, member=each.node_id)
     return taker
 
 
