@@ -56,11 +56,9 @@ class Poster:
 
         What cannot be a webhook's URL is not even resolved.
         """
-        if len(url) > URL_CHARACTERS or not plain_url(url, schemes=self._guard.schemes):
-            raise WebhookUrlNotUsable
         try:
             async with asyncio.timeout(RESOLVE_SECONDS):
-                await self._addresses(httpx.URL(url))
+                await self._addresses(url)
         except (OSError, ValueError) as error:
             raise WebhookUrlNotUsable from error
 
@@ -71,16 +69,17 @@ class Poster:
         """
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._first(httpx.URL(url), body, headers)
+                return await self._first(url, body, headers)
         except TimeoutError as error:
             raise NotSent(SendError.TIMEOUT) from error
-        except (httpx.InvalidURL, ValueError) as error:
+        except ValueError as error:
             raise NotSent(SendError.ADDRESS_NOT_ALLOWED) from error
         except (httpx.HTTPError, OSError) as error:
             raise NotSent(SendError.NO_CONNECTION) from error
 
-    async def _first(self, url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> int:
-        *before, last = await self._addresses(url)
+    async def _first(self, text: str, body: bytes, headers: Mapping[str, str]) -> int:
+        *before, last = await self._addresses(text)
+        url = httpx.URL(text)
         for address in before:
             try:
                 return await self._to(url, address, body, headers)
@@ -88,7 +87,11 @@ class Poster:
                 continue
         return await self._to(url, last, body, headers)
 
-    async def _addresses(self, url: httpx.URL) -> list[str]:
+    async def _addresses(self, text: str) -> list[str]:
+        """Raises ``ValueError`` for a URL that is none, or not to be followed, and ``OSError``."""
+        if len(text) > URL_CHARACTERS or not plain_url(text, schemes=self._guard.schemes):
+            raise ValueError("this is no URL of a webhook")
+        url = httpx.URL(text)
         found = list(await self._guard.addresses(url))
         if url.scheme == "http" and not all(ip_address(each).is_loopback for each in found):
             raise ValueError("plain http goes to this machine alone")

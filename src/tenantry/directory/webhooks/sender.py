@@ -38,6 +38,11 @@ class Sender:
         self._busy: Counter[UUID] = Counter()
         self._tasks: list[asyncio.Task[None]] = []
 
+    @property
+    def listening(self) -> bool:
+        """Whether what commits is sent at once, and not at the next look."""
+        return self._listener.listening
+
     async def start(self) -> None:
         """Begin to send; goes on by itself, also where there is no database as yet."""
         await self._listener.start()
