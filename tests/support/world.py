@@ -9,6 +9,7 @@ from tenantry.directory.invitations.service import Invited
 from tenantry.directory.members.models import Member
 from tenantry.directory.resources.models import Resource
 from tenantry.directory.roles.service import create_role
+from tenantry.directory.teams.service import create_team
 from tenantry.directory.tenants.models import Tenant
 from tenantry.directory.webhooks.service import MadeSecret, update
 from tenantry.kernel.principal import Authority
@@ -185,6 +186,11 @@ class World:
 
     async def _make_ticket_object(self) -> str:
         return await self._object("ticket")
+
+    async def _make_team(self) -> str:
+        """With the owner in it."""
+        async with self.product.database.writing(self.owner) as work:
+            return (await create_team(work, name=token_hex(6), members=[self.owner.member])).node_id
 
     async def _object(self, type_name: str) -> str:
         """An object of the owner's."""

@@ -12,8 +12,10 @@ from tenantry.api.nodes import Node
 from tenantry.api.planner.fields import column, expression, graph_type, many, nested, one, planned
 from tenantry.api.planner.sources import Actions, Connection, May, Order, Row, Rows
 from tenantry.api.scalars import Permission
+from tenantry.api.teams import Team
 from tenantry.directory.members.models import Member as MemberRow
 from tenantry.directory.resources import models as rows
+from tenantry.directory.teams.models import Team as TeamRow
 
 RESOURCES = Connection(
     rows.Resource,
@@ -62,6 +64,11 @@ class Resource(Node):
         "Whose it is; null once they have left.",
         MemberRow,
         lambda row, member: [member.c.user_id == row.c.owner_id],
+    )
+    team: Team | None = one(
+        "The team whose it is; null where it is in none that the caller sees.",
+        TeamRow,
+        lambda row, team: [team.c.id == row.c.team_id],
     )
     attributes: JSON | None = column("As the JSON Schema of its type has them.")
     created_at: datetime = column("When it was made.")

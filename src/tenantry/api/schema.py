@@ -41,6 +41,7 @@ from tenantry.api.server import ServerInfo, server_info
 from tenantry.api.services import Services
 from tenantry.api.session_mutations import SessionMutations
 from tenantry.api.system import System
+from tenantry.api.team_mutations import TeamMutations
 from tenantry.api.tenant_mutations import TenantMutations
 from tenantry.api.tenants import Tenant
 from tenantry.api.viewer import Authority as CallersAuthority
@@ -93,6 +94,7 @@ class Mutation(
     MemberMutations,
     RoleMutations,
     ResourceMutations,
+    TeamMutations,
     WebhookMutations,
 ):
     """Everything that can be changed. Each field is one transaction."""

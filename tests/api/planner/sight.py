@@ -10,7 +10,8 @@ from tests.api.planner.rows import Row, Tables
 PLATFORM = UUID(int=0)
 OF_A_TENANT = (
     "member", "role", "member_role", "invitation", "invitation_role", "session", "api_key", "audit_record",
-    "connection", "connection_role", "email_domain", "resource", "webhook_endpoint", "webhook_delivery",
+    "connection", "connection_role", "email_domain", "resource", "team", "team_member", "webhook_endpoint",
+    "webhook_delivery",
 )  # fmt: skip
 
 
@@ -25,6 +26,8 @@ class Who:
     tenant: Row = field(default_factory=dict)
     member: Row = field(default_factory=dict)
     session: Row = field(default_factory=dict)
+    teams: frozenset[object] = frozenset()
+    """Keys of the teams they are in."""
 
 
 def who(tables: Tables, session_id: object) -> Who:
@@ -42,7 +45,8 @@ def who(tables: Tables, session_id: object) -> Who:
     if system and user["is_super_admin"]:
         names, conditional = {"*"}, set[str]()
     scope = "SYSTEM" if system else "TENANT"
-    return Who(scope, frozenset(names), frozenset(conditional), tenant, member, session)
+    teams = frozenset(row["team_id"] for row in tables["team_member"] if row["member_id"] == member["id"])
+    return Who(scope, frozenset(names), frozenset(conditional), tenant, member, session, teams)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from tenantry.directory.invitations.models import Invitation
 from tenantry.directory.members.models import Member
 from tenantry.directory.resources.models import Resource
 from tenantry.directory.roles.models import Role
+from tenantry.directory.teams.models import Team
 from tenantry.directory.tenants.models import Tenant
 from tenantry.directory.webhooks.models import WebhookDelivery, WebhookEndpoint
 from tenantry.kernel.errors import Unauthenticated
@@ -36,6 +37,7 @@ TABLES: dict[str, type[SQLModel]] = {
     NodePrefix.RESOURCE: Resource,
     NodePrefix.ROLE: Role,
     NodePrefix.SESSION: Session,
+    NodePrefix.TEAM: Team,
     NodePrefix.TENANT: Tenant,
     NodePrefix.WEBHOOK_DELIVERY: WebhookDelivery,
     NodePrefix.WEBHOOK_ENDPOINT: WebhookEndpoint,

@@ -3,7 +3,7 @@
 from tenantry.storage.migrations.script import run
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 
 TABLES = """
 CREATE TABLE webhook_endpoint (
