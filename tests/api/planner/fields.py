@@ -35,6 +35,7 @@ Page = tuple[str, list[Row], Key, bool]
 """Type of the nodes, all rows that match, what they are ordered by, whether descending."""
 
 COLUMNS = {
+    ("ArchivedResource", "id"): "node_id",
     ("AuditActor", "id"): "actor_id",
     ("AuditActor", "kind"): "actor_kind",
     ("AuditActor", "label"): "actor_label",
@@ -241,6 +242,14 @@ def _memberships(place: Place, _: Arguments) -> Page:
     return "Member", place.rows("member"), lambda row: (row["joined_at"] or EPOCH, row["node_id"]), False
 
 
+def _archive(place: Place, _: Arguments) -> Page:
+    rows = [
+        row if row["locked_at"] is None else {**row, "attributes": None}
+        for row in place.sight.tables.get("archive", ())
+    ]
+    return "ArchivedResource", rows, lambda row: (row["created_at"], row["node_id"]), True
+
+
 def _tenants(place: Place, arguments: Arguments) -> Page:
     rows, search = place.rows("tenant"), arguments.get("search")
     if search is not None:
@@ -271,6 +280,7 @@ PAGES: Mapping[tuple[str, str], Callable[[Place, Arguments], Page]] = {
     ("WebhookEndpoint", "deliveries"): _deliveries,
     ("Viewer", "sessions"): _sessions,
     ("Viewer", "memberships"): _memberships,
+    ("Viewer", "archive"): _archive,
     ("System", "tenants"): _tenants,
     ("System", "users"): _users,
 }

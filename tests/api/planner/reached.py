@@ -107,6 +107,8 @@ def actions(place: "Place", row: Row) -> list[Row]:
 
 def _let(place: "Place", row: Row, gate: Mapping[str, str | None] | None) -> bool:
     who = place.sight.who
+    if row["is_personal"] and not CONDITIONS["own"](who, row):
+        return False
     return "*" in who.permissions or any(way(row) for way in ways(who, gate))
 
 

@@ -232,7 +232,7 @@ def _check_type(sight: Sight, run: Run, name: str) -> None:
 
 def _leads_to(place: Place, name: str, run: Run, arguments: Mapping[str, Any]) -> Sight:
     match place.type, name:
-        case "Viewer", "memberships":
+        case "Viewer", "memberships" | "archive":
             return own(run.tables, place.sight)
         case "System", "tenants" | "users":
             return across(run.tables, place.sight)

@@ -194,7 +194,10 @@ class World:
             )  # fmt: skip
 
     def resource(self, tenant: Row) -> None:
-        people = [row["user_id"] for row in self.rows["member"] if row["tenant_id"] == tenant["id"]]
+        personal = self.rng.random() < 0.3
+        people = [
+            row["user_id"] for row in self.rows["member"] if personal or row["tenant_id"] == tenant["id"]
+        ]
         self.add(
             "resource", tenant_id=tenant["id"], id=self.key(), node_id=self.node("O"),
             type=self.rng.choice((*RESOURCE_TYPES, "gone")), name=self.word(),
@@ -202,6 +205,7 @@ class World:
             team_id=self.rng.choice(
                 (None, *(row["id"] for row in self.rows["team"] if row["tenant_id"] == tenant["id"]))
             ),
+            is_personal=personal, locked_at=self.maybe(self.time()) if personal else None,
             attributes=json.dumps(some_attributes(self.rng)), created_at=self.time(), updated_at=self.time(),
         )  # fmt: skip
 

@@ -78,8 +78,17 @@ def own(tables: Tables, here: Sight) -> Sight:
     members = [row for row in tables["member"] if user is not None and row["user_id"] == user]
     ids = {row["id"] for row in members}
     held = [row for row in tables["member_role"] if row["member_id"] in ids]
+    left = [
+        row
+        for row in tables["resource"]
+        if row["is_personal"]
+        and row["owner_id"] == user
+        and user is not None
+        and row["tenant_id"] not in {each["tenant_id"] for each in members}
+    ]
     return Sight(
         {
+            "archive": left,
             "member": members,
             "member_role": held,
             "role": [row for row in tables["role"] if row["id"] in {each["role_id"] for each in held}],

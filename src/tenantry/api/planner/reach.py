@@ -21,6 +21,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    not_,
     or_,
     true,
 )
@@ -121,13 +122,18 @@ def may(compiler: "Compiler", verb: str, row: Row, here: Here) -> ColumnElement[
     """Whether the caller may do ``verb`` with the resource in ``row``."""
     compiler.findings.reaches = True
     if compiler.reach.everything:
-        return true()
+        return _unless_personal(compiler, row)
     columns = _columns(compiler, row, here)
     ways = (
         and_(row.c.type == any_(literal(list(names), ARRAY(Text()))), predicate(way, columns))
         for way, names in compiler.reach.ways(verb)
     )
-    return or_(false(), *ways)
+    return and_(_unless_personal(compiler, row), or_(false(), *ways))
+
+
+def _unless_personal(compiler: "Compiler", row: Row) -> ColumnElement[bool]:
+    """What somebody wrote as personal is theirs alone, whatever others may."""
+    return or_(not_(row.c.is_personal), row.c.owner_id == compiler.the_caller.c.user_id)
 
 
 def actions(compiler: "Compiler", row: Row, here: Here) -> ColumnElement[Any]:

@@ -35,5 +35,9 @@ class Resource(TenantOwned, table=True):
     """The person whose it is, member or not."""
     team_id: UUID | None = None
     attributes: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
+    is_personal: bool = False
+    """Its owner's alone, in and after their time in the tenant; said by its type when it was made."""
+    locked_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    """Since when its owner, who has been removed, sees no more than its title and date."""
     created_at: datetime = Field(default_factory=now, sa_type=Timestamp)
     updated_at: datetime = Field(default_factory=now, sa_type=Timestamp)

@@ -63,6 +63,7 @@ async def create_resource(
         name=line(name, "name"),
         state=kind.states[0] if kind.states else DEFAULT_STATE,
         owner_id=work.acting.user_id,
+        is_personal=kind.personal,
         team_id=None if team is None else await _team(work, team),
         attributes=checked({} if attributes is UNSET else attributes, kind.schema),
     )
@@ -94,6 +95,8 @@ async def update_resource(
     if changes.state is not UNSET:
         values["state"] = _state(kind, changes.state)
     if changes.owner is not UNSET:
+        if resource.is_personal:
+            raise _bad("ownerId", "a personal object stays its owner's")
         values["owner_id"] = None if changes.owner is None else await _person(work, changes.owner)
     if changes.team is not UNSET:
         values["team_id"] = None if changes.team is None else await _team(work, changes.team)
@@ -138,6 +141,9 @@ async def _found(work: UnitOfWork, types: ResourceTypes, node_id: str) -> tuple[
     resource = await repository.to_change(work, node_id)
     kind = None if resource is None else types.get(resource.type)
     if resource is None or kind is None:
+        raise NotFound
+    if resource.is_personal and resource.owner_id != work.acting.user_id:
+        # To everybody else, whatever they may, it is not there.
         raise NotFound
     return resource, kind
 
