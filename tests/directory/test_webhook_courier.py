@@ -211,7 +211,25 @@ async def test_a_slow_endpoint_does_not_hold_up_the_others(office: PostOffice, t
     assert [due.endpoint_node for due in first].count(other.endpoint.node_id) == 1
     more = await courier.lease(100)
     assert [due.endpoint_node for due in more] == [slow.endpoint.node_id] * 4
-    assert await courier.lease(100, busy=[slow.endpoint.id]) == []
+    assert await courier.lease(100, sending=[slow.endpoint.id] * 4) == []
+    assert len(await courier.lease(100, sending=[slow.endpoint.id] * 3)) == 1
+
+
+async def test_who_is_sent_least_comes_first_however_long_others_have_waited(
+    office: PostOffice, there: Receiver
+) -> None:
+    crowded = [await office.webhook(f"{there.url}/{number}") for number in range(3)]
+    for _ in range(9):
+        await office.tell()
+    office.clock.forward(3_600)
+    quiet = await office.webhook(f"{there.url}/quiet")
+    await office.tell()
+    courier = office.courier()
+    sending = [each.endpoint.id for each in crowded]
+    (first,) = await courier.lease(1, sending=sending)
+    assert first.endpoint_node == quiet.endpoint.node_id
+    second = await courier.lease(3, sending=[*sending, quiet.endpoint.id])
+    assert sorted(due.endpoint_node for due in second) == sorted(each.endpoint.node_id for each in crowded)
 
 
 async def test_every_tenant_is_served_and_settled_within_its_wall(

@@ -177,8 +177,8 @@ class Forgetful(Courier):
         self.failed += bool(due.url)
         raise Unavailable
 
-    async def lease(self, most: int, *, busy: Collection[UUID] = ()) -> list[Due]:
-        return await super().lease(min(most, 1), busy=busy)
+    async def lease(self, most: int, *, sending: Collection[UUID] = ()) -> list[Due]:
+        return await super().lease(min(most, 1), sending=sending)
 
     async def forget_old(self, most: int) -> int:
         self.forgot = (*self.forgot, most)

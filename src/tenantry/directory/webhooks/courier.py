@@ -82,14 +82,16 @@ class Courier:
         self._clock = clock
         self._spread = spread
 
-    async def lease(self, most: int, *, busy: Collection[UUID] = ()) -> list[Due]:
-        """Take what is due, ``most`` at once and nothing for the ``busy`` endpoints.
+    async def lease(self, most: int, *, sending: Collection[UUID] = ()) -> list[Due]:
+        """Take ``most`` of what is due; ``sending`` has the endpoint of each delivery that is being sent.
 
         Nobody else sends it before the lease ends. Raises what ``Database.writing`` does.
         """
         now = self._clock()
         async with self._database.writing(None) as work:
-            return await repository.lease(work, now=now, until=now + LEASE, most=most, each=EACH, busy=busy)
+            return await repository.lease(
+                work, now=now, until=now + LEASE, most=most, each=EACH, sending=sending
+            )
 
     async def send(self, due: Due) -> None:
         """Send a delivery that is leased, and settle it. Raises what ``Database.writing`` does."""

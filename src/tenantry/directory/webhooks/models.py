@@ -73,7 +73,14 @@ class WebhookDelivery(TenantOwned, table=True):
     __table_args__ = (
         within_tenant("endpoint_id", "webhook_endpoint"),
         Index("webhook_delivery_by_creation", "tenant_id", "endpoint_id", "created_at", "node_id"),
-        Index("webhook_delivery_due", "next_attempt_at", postgresql_where=text("state = 'PENDING'")),
+        Index(
+            "webhook_delivery_due",
+            "tenant_id",
+            "endpoint_id",
+            "next_attempt_at",
+            "id",
+            postgresql_where=text("state = 'PENDING'"),
+        ),
         Index("webhook_delivery_over", "created_at", postgresql_where=text("state <> 'PENDING'")),
     )
 

@@ -113,10 +113,13 @@ async def listening(work: UnitOfWork, events: Collection[str]) -> list[Listening
 
 
 async def lease(
-    work: UnitOfWork, *, now: datetime, until: datetime, most: int, each: int, busy: Collection[UUID]
+    work: UnitOfWork, *, now: datetime, until: datetime, most: int, each: int, sending: Collection[UUID]
 ) -> list[Due]:
-    """Take what is due of all tenants: ``most`` in all, ``each`` for one endpoint, none for the ``busy``."""
-    rows = await work.fetch(_LEASE, now, until, most, each, list(busy))
+    """Take what is due of all tenants: ``most`` in all, ``each`` for one endpoint, least sent to first.
+
+    ``sending`` has the endpoint of each delivery that the caller is sending, which counts.
+    """
+    rows = await work.fetch(_LEASE, now, until, most, each, list(sending))
     return [Due(**row, until=until) for row in rows]
 
 

@@ -1,14 +1,13 @@
 """One worker's share of the sending: woken by the database as it commits, and by the clock."""
 
 import asyncio
-from collections import Counter
 from contextlib import suppress
 from uuid import UUID
 
 import structlog
 from asyncpg import PostgresError
 
-from tenantry.directory.webhooks.courier import EACH, Courier
+from tenantry.directory.webhooks.courier import Courier
 from tenantry.directory.webhooks.repository import Due
 from tenantry.kernel.errors import DomainError
 from tenantry.storage.listener import Listener
@@ -34,8 +33,8 @@ class Sender:
         self._every = every
         self._woken = asyncio.Event()
         self._listener = Listener(dsn, CHANNEL, lambda _: self._woken.set(), regained=self._woken.set)
-        self._sending: set[asyncio.Task[None]] = set()
-        self._busy: Counter[UUID] = Counter()
+        self._sending: dict[asyncio.Task[None], UUID] = {}
+        """The endpoint of each delivery that is being sent."""
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -73,21 +72,20 @@ class Sender:
         free = SLOTS - len(self._sending)
         if not free:
             return
-        busy = [endpoint for endpoint, count in self._busy.items() if count >= EACH]
-        for due in await self._courier.lease(free, busy=busy):
-            self._busy[due.endpoint_id] += 1
+        for due in await self._courier.lease(free, sending=self._sending.values()):
             task = asyncio.create_task(self._send(due), name=f"webhook {due.delivery_node}")
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
-            task.add_done_callback(lambda _: self._woken.set())
+            self._sending[task] = due.endpoint_id
+            task.add_done_callback(self._sent)
 
     async def _send(self, due: Due) -> None:
         try:
             await self._courier.send(due)
         except TROUBLE as error:
             _log.warning("webhooks.settle_failed", delivery=due.delivery_node, error=type(error).__name__)
-        finally:
-            self._busy -= Counter({due.endpoint_id: 1})
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        del self._sending[task]
+        self._woken.set()
 
     async def _tidy(self) -> None:
         while True:

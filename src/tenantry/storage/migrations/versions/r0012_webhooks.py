@@ -50,7 +50,8 @@ CREATE TABLE webhook_delivery (
     FOREIGN KEY (tenant_id, endpoint_id) REFERENCES webhook_endpoint (tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX webhook_delivery_by_creation ON webhook_delivery (tenant_id, endpoint_id, created_at, node_id);
-CREATE INDEX webhook_delivery_due ON webhook_delivery (next_attempt_at) WHERE state = 'PENDING';
+CREATE INDEX webhook_delivery_due ON webhook_delivery (tenant_id, endpoint_id, next_attempt_at, id)
+  WHERE state = 'PENDING';
 CREATE INDEX webhook_delivery_over ON webhook_delivery (created_at) WHERE state <> 'PENDING';
 SELECT stamp_row_security();
 GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_endpoint, webhook_secret, webhook_delivery TO tenantry_app;
@@ -71,26 +72,45 @@ CREATE TRIGGER webhook_replayed AFTER UPDATE OF state ON webhook_delivery FOR EA
   WHEN (NEW.state = 'PENDING' AND OLD.state <> 'PENDING') EXECUTE FUNCTION tell_of_webhook();
 """
 
-# What is due, of all tenants, to one sender of many: the endpoints in turn, so that one with a long list
-# does not keep the others waiting. A row that another sender holds is passed over; one whose sender is
-# gone is due again at p_until. Secrets come sealed.
+# What is due, of all tenants, to one sender of many. It names the endpoint of each delivery that it is
+# sending, and has p_each for one of them at once; of the others those first for which it is sending least,
+# so that long lists do not keep short ones waiting. Only endpoints with something to send are looked at,
+# one step in the index for each. A row that another sender holds is passed over; one whose sender is gone
+# is due again at p_until. Secrets come sealed.
 LEASE = """
 CREATE FUNCTION lease_webhook_deliveries(
-  p_now timestamptz, p_until timestamptz, p_most int, p_each int, p_busy uuid[])
+  p_now timestamptz, p_until timestamptz, p_most int, p_each int, p_sending uuid[])
 RETURNS TABLE (tenant_id uuid, tenant_node text, delivery_id uuid, delivery_node text, endpoint_id uuid,
   endpoint_node text, url text, message_id text, body bytea, attempts int, key_ids text[], boxes bytea[])
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  WITH due AS (
-    SELECT d.tenant_id, d.id, row_number() OVER (
-      PARTITION BY d.tenant_id, d.endpoint_id ORDER BY d.next_attempt_at, d.id) AS place
-    FROM public.webhook_delivery d
-    JOIN public.webhook_endpoint e ON e.tenant_id = d.tenant_id AND e.id = d.endpoint_id
-    WHERE d.state = 'PENDING' AND d.next_attempt_at <= p_now AND e.enabled AND d.endpoint_id <> ALL (p_busy)),
+  WITH RECURSIVE waiting AS (
+    (SELECT d.tenant_id, d.endpoint_id FROM public.webhook_delivery d WHERE d.state = 'PENDING'
+      ORDER BY d.tenant_id, d.endpoint_id LIMIT 1)
+    UNION ALL
+    SELECT n.tenant_id, n.endpoint_id FROM waiting w CROSS JOIN LATERAL (
+      SELECT d.tenant_id, d.endpoint_id FROM public.webhook_delivery d
+      WHERE d.state = 'PENDING' AND (d.tenant_id, d.endpoint_id) > (w.tenant_id, w.endpoint_id)
+      ORDER BY d.tenant_id, d.endpoint_id LIMIT 1) AS n),
+  share AS (
+    SELECT w.tenant_id, w.endpoint_id,
+      (SELECT count(*) FROM unnest(p_sending) AS s (id) WHERE s.id = w.endpoint_id) AS sending
+    FROM waiting w
+    JOIN public.webhook_endpoint e ON e.tenant_id = w.tenant_id AND e.id = w.endpoint_id
+    WHERE e.enabled),
+  due AS (
+    SELECT n.tenant_id, n.id, n.next_attempt_at, s.sending + n.place AS turn
+    FROM share s CROSS JOIN LATERAL (
+      SELECT d.tenant_id, d.id, d.next_attempt_at,
+        row_number() OVER (ORDER BY d.next_attempt_at, d.id) AS place
+      FROM public.webhook_delivery d
+      WHERE d.tenant_id = s.tenant_id AND d.endpoint_id = s.endpoint_id AND d.state = 'PENDING'
+        AND d.next_attempt_at <= p_now
+      ORDER BY d.next_attempt_at, d.id LIMIT greatest(p_each - s.sending, 0)) AS n),
   held AS (
     SELECT d.tenant_id, d.id FROM due
     JOIN public.webhook_delivery d ON d.tenant_id = due.tenant_id AND d.id = due.id
-    WHERE due.place <= p_each AND d.state = 'PENDING' AND d.next_attempt_at <= p_now
-    ORDER BY due.place, d.next_attempt_at, d.id LIMIT p_most FOR UPDATE OF d SKIP LOCKED),
+    WHERE d.state = 'PENDING' AND d.next_attempt_at <= p_now
+    ORDER BY due.turn, due.next_attempt_at, due.id LIMIT p_most FOR UPDATE OF d SKIP LOCKED),
   leased AS (
     UPDATE public.webhook_delivery d SET attempts = d.attempts + 1, next_attempt_at = p_until
     FROM held WHERE d.tenant_id = held.tenant_id AND d.id = held.id RETURNING d.*)
