@@ -30,6 +30,7 @@ MEMBER, ROLE, INVITATION, TENANT, SESSION, USER, API_KEY, PROVIDER, DOMAIN, RESO
     "ticket object",
     "team",
 )
+WEBHOOK, DELIVERY = "webhook", "dead delivery"
 ASKS: dict[str, tuple[str, str, str]] = {
     "Query.node.id": (MEMBER, "{ node(id: <id>) { id } }", "NOT_FOUND"),
     "Tenant.member.id": (MEMBER, "{ tenant { member(id: <id>) { email } } }", "NOT_FOUND"),
@@ -218,6 +219,26 @@ ASKS: dict[str, tuple[str, str, str]] = {
     "EmailDomainRemoveInput.emailDomainId": (
         DOMAIN,
         "mutation { emailDomainRemove(input: {emailDomainId: <id>}) { __typename } }",
+        "NOT_FOUND",
+    ),
+    "WebhookUpdateInput.webhookId": (
+        WEBHOOK,
+        "mutation { webhookUpdate(input: {webhookId: <id>, enabled: false}) { __typename } }",
+        "NOT_FOUND",
+    ),
+    "WebhookDeleteInput.webhookId": (
+        WEBHOOK,
+        "mutation { webhookDelete(input: {webhookId: <id>}) { __typename } }",
+        "NOT_FOUND",
+    ),
+    "WebhookSecretRotateInput.webhookId": (
+        WEBHOOK,
+        "mutation { webhookSecretRotate(input: {webhookId: <id>}) { __typename } }",
+        "NOT_FOUND",
+    ),
+    "WebhookReplayInput.deliveryId": (
+        DELIVERY,
+        "mutation { webhookReplay(input: {deliveryId: <id>}) { __typename } }",
         "NOT_FOUND",
     ),
     "FactorResetInput.userId": (

@@ -26,6 +26,9 @@ DIRECTORY = (
     "resource",
     "team",
     "team_member",
+    "webhook_endpoint",
+    "webhook_secret",
+    "webhook_delivery",
 )
 
 

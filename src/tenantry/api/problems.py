@@ -12,6 +12,7 @@ from tenantry.authentication.factors import errors as factors
 from tenantry.authentication.login import errors as login
 from tenantry.directory.members import errors as members
 from tenantry.directory.roles import errors as roles
+from tenantry.directory.webhooks import errors as webhooks
 from tenantry.kernel.errors import Problem as Expected
 
 
@@ -144,6 +145,18 @@ class TooManyKeys(Told):
 
 
 @graph_type(rule=public())
+class TooManyWebhooks(Told):
+    """The tenant has as many webhooks as it may."""
+
+    most: int = attribute("How many it may have.")
+
+
+@graph_type(rule=public())
+class WebhookUrlNotUsable(Told):
+    """The URL is no https address of the public internet."""
+
+
+@graph_type(rule=public())
 class IssuerNotUsable(Told):
     """The issuer's documents cannot be had, or it is not a tenant's to connect."""
 
@@ -194,7 +207,11 @@ def _facts(problem: Expected) -> dict[str, object]:
             facts = {"plans": list(plans)}
         case roles.RoleNotGrantable(role=role):
             facts = {"roleId": role}
-        case members.TooManyRoles(most=most) | api_keys.TooManyKeys(most=most):
+        case (
+            members.TooManyRoles(most=most)
+            | api_keys.TooManyKeys(most=most)
+            | webhooks.TooManyWebhooks(most=most)
+        ):
             facts = {"most": most}
         case api_keys.PermissionNotGrantable(permission=permission):
             facts = {"permission": permission}

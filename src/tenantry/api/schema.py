@@ -50,6 +50,7 @@ from tenantry.api.tenants import Tenant
 from tenantry.api.user_mutations import UserMutations
 from tenantry.api.viewer import Authority as CallersAuthority
 from tenantry.api.viewer import Viewer
+from tenantry.api.webhook_mutations import WebhookMutations
 from tenantry.audit.actions import AuditAction
 from tenantry.audit.records import Outcome
 from tenantry.cache.rate_limits import RateRule
@@ -113,6 +114,7 @@ class Mutation(
     ResourceMutations,
     TeamMutations,
     UserMutations,
+    WebhookMutations,
 ):
     """Everything that can be changed. Each field is one transaction."""
 

@@ -79,3 +79,9 @@ class AuditAction(StrEnum):
     TOKEN_INTROSPECT = "token.introspect"  # noqa: S105 - a verb
     TOKEN_REVOKE = "token.revoke"  # noqa: S105 - a verb
     USER_UPDATE = "user.update"
+    WEBHOOK_CREATE = "webhook.create"
+    WEBHOOK_DELETE = "webhook.delete"
+    WEBHOOK_DISABLE = "webhook.disable"
+    WEBHOOK_REPLAY = "webhook.replay"
+    WEBHOOK_SECRET_ROTATE = "webhook.secret_rotate"  # noqa: S105 - a verb
+    WEBHOOK_UPDATE = "webhook.update"

@@ -25,6 +25,8 @@ TYPES = {
     "S": ("Session", "session"),
     "T": ("Tenant", "tenant"),
     "U": ("User", "user"),
+    "W": ("WebhookEndpoint", "webhook_endpoint"),
+    "Y": ("WebhookDelivery", "webhook_delivery"),
 }
 
 Arguments = Mapping[str, Any]
@@ -56,6 +58,7 @@ TABLES = {
     ("Tenant", "teams"): "team",
     ("Tenant", "team"): "team",
     ("Member", "teams"): "team",
+    ("Tenant", "webhooks"): "webhook_endpoint",
 }
 """What a field looks through; in some places of the graph there is no door to it."""
 
@@ -178,6 +181,16 @@ def _domains(place: Place, _: Arguments) -> Page:
     return "EmailDomain", rows, lambda row: (row["domain"], row["node_id"]), False
 
 
+def _webhooks(place: Place, _: Arguments) -> Page:
+    rows = place.rows("webhook_endpoint", tenant_id=place.row.get("id"))
+    return "WebhookEndpoint", rows, lambda row: (row["created_at"], row["node_id"]), False
+
+
+def _deliveries(place: Place, _: Arguments) -> Page:
+    rows = place.rows("webhook_delivery", endpoint_id=place.row.get("id"))
+    return "WebhookDelivery", rows, lambda row: (row["created_at"], row["node_id"]), True
+
+
 def _given_roles(place: Place, _: Arguments) -> list[Any]:
     ids = {row["role_id"] for row in place.rows("connection_role", connection_id=place.row["id"])}
     roles = [row for row in place.rows("role") if row["id"] in ids]
@@ -263,6 +276,8 @@ PAGES: Mapping[tuple[str, str], Callable[[Place, Arguments], Page]] = {
     ("Tenant", "resources"): _resources,
     ("Tenant", "teams"): _teams,
     ("Team", "members"): _of_team,
+    ("Tenant", "webhooks"): _webhooks,
+    ("WebhookEndpoint", "deliveries"): _deliveries,
     ("Viewer", "sessions"): _sessions,
     ("Viewer", "memberships"): _memberships,
     ("Viewer", "archive"): _archive,

@@ -11,7 +11,8 @@ from tests.api.planner.rows import Row, Tables
 PLATFORM = UUID(int=0)
 OF_A_TENANT = (
     "member", "role", "member_role", "invitation", "invitation_role", "session", "api_key", "audit_record",
-    "connection", "connection_role", "email_domain", "resource", "team", "team_member",
+    "connection", "connection_role", "email_domain", "resource", "team", "team_member", "webhook_endpoint",
+    "webhook_delivery",
 )  # fmt: skip
 
 

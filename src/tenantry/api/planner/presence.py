@@ -28,6 +28,7 @@ from tenantry.directory.resources.models import Resource
 from tenantry.directory.roles.models import Role
 from tenantry.directory.teams.models import Team, TeamMember
 from tenantry.directory.tenants.models import Tenant
+from tenantry.directory.webhooks.models import WebhookDelivery, WebhookEndpoint
 from tenantry.kernel.errors import Unauthenticated
 from tenantry.kernel.ids import NodePrefix
 from tenantry.kernel.principal import Authority
@@ -47,6 +48,8 @@ TABLES: dict[str, type[SQLModel]] = {
     NodePrefix.SESSION: Session,
     NodePrefix.TEAM: Team,
     NodePrefix.TENANT: Tenant,
+    NodePrefix.WEBHOOK_DELIVERY: WebhookDelivery,
+    NodePrefix.WEBHOOK_ENDPOINT: WebhookEndpoint,
 }
 
 

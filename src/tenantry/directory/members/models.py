@@ -75,7 +75,7 @@ class MemberRole(TenantOwned, table=True):
     """A role that a member holds; from ``expires_at`` on they do not.
 
     Each that has ended raises the version by which the member acts, as if it had been taken away
-    (migration 0013).
+    (migration 0014).
     """
 
     __tablename__ = "member_role"  # pyright: ignore[reportAssignmentType]

@@ -24,6 +24,7 @@ from tenantry.directory.tenants.repository import most_roles
 from tenantry.kernel.changes import UNSET, Unset
 from tenantry.kernel.clock import Clock, system_clock
 from tenantry.kernel.errors import BadUserInput, Conflict, Forbidden, NotFound
+from tenantry.kernel.events import Event
 from tenantry.kernel.text import line
 from tenantry.storage.errors import LAST_OWNER, sqlstate
 from tenantry.storage.unit_of_work import UnitOfWork
@@ -104,6 +105,7 @@ async def set_roles(
         await _change_holdings(work, member, holdings)
         member.is_owner = holdings.owns
         await _keep_an_owner(work)
+        work.announce(Event.MEMBER_ROLES_CHANGED, member=member.node_id)
     work.record(AuditAction.MEMBER_ROLES_SET, member.node_id, *(role.node_id for role in granted))
     return member
 
@@ -134,6 +136,7 @@ async def remove_member(work: UnitOfWork, member_id: str) -> None:
     await work.session.delete(member)
     await _keep_an_owner(work)
     work.record(AuditAction.MEMBER_REMOVE, member_id)
+    work.announce(Event.MEMBER_REMOVED, member=member_id)
 
 
 async def transfer_ownership(work: UnitOfWork, to_member_id: str, *, keep: bool = False) -> Member:
@@ -158,6 +161,8 @@ async def transfer_ownership(work: UnitOfWork, to_member_id: str, *, keep: bool 
         raise Conflict("Only a member whose membership has no end can become an owner.")
     await _hand_over(work, giver, taker, keep=keep)
     work.record(AuditAction.MEMBER_TRANSFER_OWNERSHIP, taker.node_id, giver.node_id)
+    for each in (taker, giver):
+        work.announce(Event.MEMBER_ROLES_CHANGED, member=each.node_id)
     return taker
 
 

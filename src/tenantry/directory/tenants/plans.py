@@ -29,7 +29,7 @@ def plans_in(body: Sequence[Mapping[str, Any]]) -> list[Plan]:
 def in_force(plans: Sequence[Plan], key: str | None) -> Plan:
     """The plan that a tenant is on; without one that its blueprint knows, the smallest.
 
-    ``most_members`` of migration 0013 reads it the same way.
+    ``most_members`` of migration 0014 reads it the same way.
     """
     if not plans:
         return EVERYTHING

@@ -68,7 +68,7 @@ async def set_plan(work: UnitOfWork, plan: str | None, tenant_id: str | None = N
     """Put the tenant on a plan of its blueprint, or a word of the product's own where that has none.
 
     None takes it away, which leaves what the smallest gives. Raises ``BadUserInput``, and ``Conflict``
-    where more people have joined than the plan has seats. Whoever joins meanwhile waits (migration 0013).
+    where more people have joined than the plan has seats. Whoever joins meanwhile waits (migration 0014).
     """
     wanted = None if plan is None else line(plan, "plan", most=PLAN_CHARACTERS)
     tenant = await _lock(work, tenant_id)

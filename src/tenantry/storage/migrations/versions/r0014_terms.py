@@ -4,8 +4,8 @@ from tenantry.storage.migrations.script import run
 from tenantry.storage.migrations.versions import r0002_walls, r0005_factors, r0006_api_keys, r0008_endings
 from tenantry.storage.migrations.versions.r0009_conditions import FACTS, FOUND
 
-revision = "0013"
-down_revision = "0014"
+revision = "0014"
+down_revision = "0013"
 
 # An owner's membership has no end, so that no tenant is ever left without one by the clock.
 TABLES = """

@@ -2,8 +2,8 @@
 
 from tenantry.storage.migrations.script import run
 
-revision = "0014"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 
 # A wall of its own inside the tenant's: a key, or the platform looking in, is nobody here.
 COLUMNS = """
