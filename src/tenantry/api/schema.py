@@ -44,6 +44,7 @@ from tenantry.api.system import System
 from tenantry.api.team_mutations import TeamMutations
 from tenantry.api.tenant_mutations import TenantMutations
 from tenantry.api.tenants import Tenant
+from tenantry.api.user_mutations import UserMutations
 from tenantry.api.viewer import Authority as CallersAuthority
 from tenantry.api.viewer import Viewer
 from tenantry.audit.actions import AuditAction
@@ -94,6 +95,7 @@ class Mutation(
     RoleMutations,
     ResourceMutations,
     TeamMutations,
+    UserMutations,
 ):
     """Everything that can be changed. Each field is one transaction."""
 

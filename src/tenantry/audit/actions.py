@@ -15,6 +15,7 @@ class AuditAction(StrEnum):
 
     API_KEY_CREATE = "api_key.create"
     API_KEY_REVOKE = "api_key.revoke"
+    AUDIT_EXPORT = "audit.export"
     AUTHENTICATION_LOGIN = "authentication.login"
     AUTHENTICATION_LOGOUT = "authentication.logout"
     AUTHENTICATION_MFA_VERIFY = "authentication.mfa_verify"
@@ -73,3 +74,4 @@ class AuditAction(StrEnum):
     TENANT_UPDATE = "tenant.update"
     TOKEN_INTROSPECT = "token.introspect"  # noqa: S105 - a verb
     TOKEN_REVOKE = "token.revoke"  # noqa: S105 - a verb
+    USER_UPDATE = "user.update"
