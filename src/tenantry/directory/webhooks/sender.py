@@ -5,11 +5,9 @@ from contextlib import suppress
 from uuid import UUID
 
 import structlog
-from asyncpg import PostgresError
 
 from tenantry.directory.webhooks.courier import Courier
 from tenantry.directory.webhooks.repository import Due
-from tenantry.kernel.errors import DomainError
 from tenantry.storage.listener import Listener
 
 CHANNEL = "tenantry_webhooks"
@@ -19,14 +17,12 @@ SLOTS = 32
 """Deliveries that one worker sends at once."""
 FORGET_SECONDS = 3_600.0
 FORGET_AT_ONCE = 1_000
-TROUBLE = (DomainError, PostgresError, OSError)
-"""What a database that is away for a while raises; what was leased is due again by itself."""
 
 _log = structlog.get_logger(__name__)
 
 
 class Sender:
-    """Keeps its slots filled with what is due."""
+    """Keeps its slots filled with what is due, whatever goes wrong: what was leased is due again."""
 
     def __init__(self, courier: Courier, dsn: str, *, every: float = LOOK_SECONDS) -> None:
         self._courier = courier
@@ -63,7 +59,7 @@ class Sender:
             self._woken.clear()
             try:
                 await self._fill()
-            except TROUBLE as error:
+            except Exception as error:  # noqa: BLE001 - the next look may find the database there
                 _log.warning("webhooks.lease_failed", error=type(error).__name__)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), self._every)
@@ -80,7 +76,7 @@ class Sender:
     async def _send(self, due: Due) -> None:
         try:
             await self._courier.send(due)
-        except TROUBLE as error:
+        except Exception as error:  # noqa: BLE001 - the lease ends, and it is sent again
             _log.warning("webhooks.settle_failed", delivery=due.delivery_node, error=type(error).__name__)
 
     def _sent(self, task: asyncio.Task[None]) -> None:
@@ -92,6 +88,6 @@ class Sender:
             try:
                 while await self._courier.forget_old(FORGET_AT_ONCE) == FORGET_AT_ONCE:
                     pass
-            except TROUBLE as error:
+            except Exception as error:  # noqa: BLE001 - old deliveries can wait for an hour
                 _log.warning("webhooks.tidy_failed", error=type(error).__name__)
             await asyncio.sleep(FORGET_SECONDS)
