@@ -91,11 +91,16 @@ def roles(product: str) -> list[str]:
 
 def holders(product: str) -> dict[str, set[str]]:
     """Who holds what, by permission."""
-    found: dict[str, set[str]] = {}
-    for names, who in POLICY[product]["holders"].items():
-        for name in names.split():
-            found[name] = set(who.split()) - {"none"}
-    return found
+    return _by_permission(POLICY[product]["holders"])
+
+
+def _by_permission(table: Mapping[str, str]) -> dict[str, set[str]]:
+    return {name: set(who.split()) - {"none"} for names, who in table.items() for name in names.split()}
+
+
+def in_own_teams(product: str) -> dict[str, set[str]]:
+    """Who holds what of the teams that they are in alone, by permission."""
+    return _by_permission(POLICY[product].get("in own teams", {}))
 
 
 def by_role(ask: Ask, product: str, role: str) -> Verdict:
@@ -108,9 +113,22 @@ def by_role(ask: Ask, product: str, role: str) -> Verdict:
         return Verdict("SCOPE_MISMATCH")
     if ask.kind in {"signed in", "factor"}:
         return ALLOWED if ask.kind == "signed in" else Verdict("STEP_UP_REQUIRED")
+    return _by_permission_of(ask, product, role)
+
+
+def _by_permission_of(ask: Ask, product: str, role: str) -> Verdict:
+    if role in in_own_teams(product).get(str(ask.permission), ()):
+        return _of_another_team(ask)
     if role not in _holders_of(ask, product):
         return Verdict("FORBIDDEN")
     return Verdict("STEP_UP_REQUIRED") if ask.kind == "fresh" else ALLOWED
+
+
+def _of_another_team(ask: Ask) -> Verdict:
+    """Lists are narrowed, a team that one is not in is not there, and nothing is changed but one's own."""
+    if ask.writes:
+        return Verdict("FORBIDDEN")
+    return Verdict("NOT_FOUND") if "<team>" in ask.document else ALLOWED
 
 
 def _holders_of(ask: Ask, product: str) -> set[str]:

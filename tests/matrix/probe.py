@@ -30,6 +30,7 @@ ORDER BY 1
 MINE = {
     "tenant": "t.id = $1",
     "user": "EXISTS (SELECT FROM member m WHERE m.user_id = t.id AND m.tenant_id = $1) AND $2 = $2",
+    "resource": "t.tenant_id = $1 AND (NOT t.is_personal OR t.owner_id = $2)",
     "recovery_code": "t.user_id = $2 AND $1 = $1",
     "totp_factor": "t.user_id = $2 AND $1 = $1",
 }

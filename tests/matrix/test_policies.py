@@ -19,7 +19,19 @@ from tests.support.authenticator import set_up
 from tests.support.database import TemporaryDatabase
 from tests.support.world import World
 
-THINGS = "<powerless member> <invitation> <API key> <identity provider> <published domain> <ticket object>"
+THINGS = (
+    "<powerless member> <invitation> <API key> <identity provider> <published domain> <ticket object> <team>"
+)
+# What is not made by these: a provider that gives a role, and what each member wrote for themselves alone.
+BESIDES = (
+    """INSERT INTO connection_role (tenant_id, id, connection_id, role_id)
+    SELECT c.tenant_id, gen_random_uuid(), c.id, r.id FROM connection c JOIN role r USING (tenant_id)
+    WHERE c.tenant_id = $1 LIMIT 1""",
+    """INSERT INTO resource
+      (tenant_id, id, node_id, type, name, state, owner_id, is_personal, attributes, created_at, updated_at)
+    SELECT m.tenant_id, m.id, 'O_' || m.id, 'log', 'Mine', 'open', m.user_id, true, '{}', now(), now()
+    FROM member m WHERE m.tenant_id = $1 AND m.user_id IS NOT NULL""",
+)
 POLICIES = """
 SELECT tablename AS "table", policyname AS name, qual, with_check FROM pg_policies
 WHERE schemaname = 'public' ORDER BY 1, 2
@@ -65,7 +77,8 @@ async def scene(product: Product) -> AsyncIterator[Scene]:
             str(await product.database.value("SELECT email FROM member WHERE id = $1", world.owner.member_id))
         )
         await set_up(product, product.as_(world.owner))
-        await connection_role(world)
+        for statement in BESIDES:
+            await product.database.seen_by_owner(statement, world.tenant.id)
     connection = await asyncpg.connect(product.database.owner_dsn)
     try:
         probe = Probe(connection, world.owner)
@@ -73,16 +86,6 @@ async def scene(product: Product) -> AsyncIterator[Scene]:
         yield Scene(product.database, probe)
     finally:
         await connection.close()
-
-
-async def connection_role(world: World) -> None:
-    """What nothing above has made: a provider that gives a role."""
-    await world.product.database.seen_by_owner(
-        "INSERT INTO connection_role (tenant_id, id, connection_id, role_id)"
-        " SELECT c.tenant_id, gen_random_uuid(), c.id, r.id FROM connection c JOIN role r USING (tenant_id)"
-        " WHERE c.tenant_id = $1 LIMIT 1",
-        world.tenant.id,
-    )
 
 
 async def mutants(database: TemporaryDatabase) -> list[Mutant]:
