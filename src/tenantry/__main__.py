@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from tenantry import __version__
 from tenantry.api.schema import bare_schema
 from tenantry.app.application import running
+from tenantry.app.audit_commands import audit
 from tenantry.app.blueprint_commands import blueprints
 from tenantry.app.checks import RefusedToStart, check_settings
 from tenantry.app.console import CannotGoOn, dsn_of, say, settings_in_force, with_database
@@ -59,6 +60,7 @@ app = typer.Typer(
 )
 configuration = typer.Typer(help="Settings, as they are in force.", no_args_is_help=True)
 keys = typer.Typer(help="Keys that sign access tokens, and keys that seal secrets.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
 app.add_typer(blueprints, name="blueprint")
 app.add_typer(configuration, name="config")
 app.add_typer(keys, name="keys")

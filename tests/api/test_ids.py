@@ -17,7 +17,7 @@ LOGIN = """mutation { login(input: {oidc: {idToken: <ID token>, issuer: <issuer>
     { __typename ... on Problem { code message } } }"""
 
 # For each argument of type ID: whose token, what kind of object, what is asked, and what the answer holds.
-MEMBER, ROLE, INVITATION, TENANT, SESSION, USER, API_KEY, PROVIDER, DOMAIN, RESOURCE = (
+MEMBER, ROLE, INVITATION, TENANT, SESSION, USER, API_KEY, PROVIDER, DOMAIN, RESOURCE, TEAM = (
     "powerless member",
     "powerless role",
     "invitation",
@@ -28,6 +28,7 @@ MEMBER, ROLE, INVITATION, TENANT, SESSION, USER, API_KEY, PROVIDER, DOMAIN, RESO
     "identity provider",
     "published domain",
     "ticket object",
+    "team",
 )
 ASKS: dict[str, tuple[str, str, str]] = {
     "Query.node.id": (MEMBER, "{ node(id: <id>) { id } }", "NOT_FOUND"),
@@ -47,6 +48,57 @@ ASKS: dict[str, tuple[str, str, str]] = {
         USER,
         "{ tenant { auditEvents(first: 9, filter: {actorId: <id>}) { totalCount } } }",
         '"totalCount":0',
+    ),
+    "MemberFilter.teamId": (
+        TEAM,
+        "{ tenant { members(first: 9, filter: {teamId: <id>}) { totalCount nodes { id } } } }",
+        '"totalCount":0',
+    ),
+    "Tenant.team.id": (TEAM, "{ tenant { team(id: <id>) { name } } }", "NOT_FOUND"),
+    "TeamCreateInput.supervisorIds": (
+        MEMBER,
+        'mutation { teamCreate(input: {name: "X", supervisorIds: [<id>]}) { __typename } }',
+        "NOT_FOUND",
+    ),
+    "TeamCreateInput.memberIds": (
+        MEMBER,
+        'mutation { teamCreate(input: {name: "X", memberIds: [<id>]}) { __typename } }',
+        "NOT_FOUND",
+    ),
+    "TeamUpdateInput.teamId": (
+        TEAM,
+        'mutation { teamUpdate(input: {teamId: <id>, name: "X"}) { __typename } }',
+        "NOT_FOUND",
+    ),
+    "TeamUpdateInput.supervisorIds": (
+        MEMBER,
+        "mutation { teamUpdate(input: {teamId: <team>, supervisorIds: [<id>]}) { __typename } }",
+        "NOT_FOUND",
+    ),
+    "TeamUpdateInput.addMemberIds": (
+        MEMBER,
+        "mutation { teamUpdate(input: {teamId: <team>, addMemberIds: [<id>]}) { __typename } }",
+        "NOT_FOUND",
+    ),
+    "TeamUpdateInput.removeMemberIds": (
+        MEMBER,
+        "mutation { teamUpdate(input: {teamId: <team>, removeMemberIds: [<id>]}) { __typename } }",
+        "NOT_FOUND",
+    ),
+    "TeamDeleteInput.teamId": (
+        TEAM,
+        "mutation { teamDelete(input: {teamId: <id>}) { __typename } }",
+        "NOT_FOUND",
+    ),
+    "ResourceCreateInput.teamId": (
+        TEAM,
+        'mutation { resourceCreate(input: {type: "ticket", name: "X", teamId: <id>}) { __typename } }',
+        "NOT_FOUND",
+    ),
+    "ResourceUpdateInput.teamId": (
+        TEAM,
+        "mutation { resourceUpdate(input: {resourceId: <ticket object>, teamId: <id>}) { __typename } }",
+        "NOT_FOUND",
     ),
     "Tenant.resource.id": (RESOURCE, "{ tenant { resource(id: <id>) { name } } }", "NOT_FOUND"),
     "ResourceUpdateInput.resourceId": (

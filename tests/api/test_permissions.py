@@ -25,7 +25,7 @@ CODES = {
     "STEP": "STEP_UP_REQUIRED",
 }
 # A refusal inside of these leaves the rest of the answer standing.
-NULLABLE = {"Query.node", "Tenant.member", "Role.memberCount", "System.tenant"}
+NULLABLE = {"Query.node", "Tenant.member", "Tenant.team", "Role.memberCount", "System.tenant"}
 ALONE = sorted(field for field, row in TABLE["fields"].items() if row[1])
 
 

@@ -69,7 +69,16 @@ async def test_the_schema_of_the_format_is_the_one_published(tenantry: CommandLi
 def test_an_editor_completes_keys_and_the_services_own_permissions() -> None:
     schema = json.loads((ROOT / "docs" / "blueprint.schema.json").read_text(encoding="utf-8"))
     assert set(schema["properties"]) == {
-        *("blueprint", "title", "description", "membership", "max_roles", "max_sessions", "claims"),
+        *(
+            "blueprint",
+            "title",
+            "description",
+            "membership",
+            "max_roles",
+            "max_sessions",
+            "orphan_lock",
+            "claims",
+        ),
         *("permissions", "roles", "system_roles", "plans", "resources", "people", "staff"),
     }
     assert schema["required"] == ["blueprint", "title"]

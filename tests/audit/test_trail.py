@@ -184,6 +184,7 @@ async def test_a_login_that_entered_no_tenant_inserts_in_its_transaction_too(row
     assert await written(rows, [entry]) == []
 
 
+@pytest.mark.requirement("000-30")
 @pytest.mark.parametrize(
     "change",
     ["UPDATE audit_record SET outcome = 'FAILED'", "DELETE FROM audit_record", "TRUNCATE audit_record"],

@@ -9,6 +9,7 @@ from tenantry.directory.invitations.service import Invited
 from tenantry.directory.members.models import Member
 from tenantry.directory.resources.models import Resource
 from tenantry.directory.roles.service import create_role
+from tenantry.directory.teams.service import create_team
 from tenantry.directory.tenants.models import Tenant
 from tenantry.kernel.principal import Authority
 from tests.support.api import Product, Speaker
@@ -170,6 +171,11 @@ class World:
 
     async def _make_ticket_object(self) -> str:
         return await self._object("ticket")
+
+    async def _make_team(self) -> str:
+        """With the owner in it."""
+        async with self.product.database.writing(self.owner) as work:
+            return (await create_team(work, name=token_hex(6), members=[self.owner.member])).node_id
 
     async def _object(self, type_name: str) -> str:
         """An object of the owner's."""

@@ -151,6 +151,7 @@ async def test_the_docs_say_which_permission_a_field_requires(chromium: Browser,
         assert await docs.get_by_text("Requires").count() > 0
 
 
+@pytest.mark.requirement("003-29")
 async def test_the_token_is_in_no_storage_and_no_address(chromium: Browser, running_server: str) -> None:
     async with graphiql(chromium, running_server) as opened:
         await opened.sign_in("Owner")

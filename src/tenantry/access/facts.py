@@ -1,6 +1,6 @@
 """What conditions are decided from: of who asks, their tenant and the moment; and of one object."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC
 from typing import Any, Protocol
 from uuid import UUID
@@ -25,6 +25,11 @@ class Owned(Protocol):
     @property
     def owner_id(self) -> UUID | None:
         """Key of the person whose it is."""
+        ...
+
+    @property
+    def team_id(self) -> UUID | None:
+        """Key of the team whose it is."""
         ...
 
     @property
@@ -55,13 +60,12 @@ def asked_by(authority: Authority, environment: Environment | None) -> dict[str,
     return facts
 
 
-def about(resource: Owned, teams: Collection[UUID]) -> Facts:
-    """The facts of one object, and the subject's teams."""
+def about(resource: Owned) -> Facts:
+    """The facts of one object."""
     return {
         "resource.attributes": resource.attributes,
         "resource.owner": resource.owner_id,
         "resource.state": resource.state,
-        "resource.team": getattr(resource, "team_id", None),
+        "resource.team": resource.team_id,
         "resource.type": resource.type,
-        "subject.teams": frozenset(teams),
     }

@@ -43,6 +43,8 @@ class BuiltIn(StrEnum):
     ROLE_ASSIGN = "role:assign"
     ROLE_MANAGE = "role:manage"
     """Create, change and delete custom roles."""
+    TEAM_MANAGE = "team:manage"
+    TEAM_READ = "team:read"
     TENANT_CREATE = "tenant:create"
     TENANT_PLAN = "tenant:plan"
     TENANT_READ = "tenant:read"
@@ -59,12 +61,10 @@ ANNOUNCED = frozenset(
     {
         "erasure:handle",
         "retention:set",
-        "team:manage",
-        "team:read",
     }
 )
 
-CONDITIONABLE: frozenset[str] = frozenset({"team:manage", "team:read"})
+CONDITIONABLE: frozenset[str] = frozenset({str(BuiltIn.TEAM_MANAGE), str(BuiltIn.TEAM_READ)})
 """Built-in permissions that may depend on a condition, since what they guard is looked at one by one."""
 
 OWNER_BUILT_INS: frozenset[str] = frozenset({str(BuiltIn.MEMBER_OWN), str(BuiltIn.TENANT_PLAN)})

@@ -20,9 +20,12 @@ from tenantry.api.roles import Role
 from tenantry.api.users import User
 from tenantry.directory.members import models as rows
 from tenantry.directory.roles.models import Role as RoleRow
+from tenantry.directory.teams.models import Team as TeamRow
+from tenantry.directory.teams.models import TeamMember
 from tenantry.directory.tenants.models import Tenant as TenantRow
 
 if TYPE_CHECKING:
+    from tenantry.api.teams import Team
     from tenantry.api.tenants import Tenant
 
 
@@ -33,6 +36,7 @@ class MemberFilter:
     search: str | None = strawberry.UNSET
     status: MemberStatus | None = strawberry.UNSET
     role_id: strawberry.ID | None = strawberry.UNSET
+    team_id: strawberry.ID | None = strawberry.UNSET
 
 
 @strawberry.input(description="How a list of members runs.")
@@ -54,6 +58,16 @@ ROLES = Many(
     order=lambda role: [role.c.position, role.c.node_id],
     link=rows.MemberRole,
     shared=True,
+)
+
+TEAMS = Many(
+    TeamRow,
+    on=lambda member, team, place: [
+        _linked(place).c.member_id == member.c.id,
+        team.c.id == _linked(place).c.team_id,
+    ],
+    order=lambda team: [team.c.name, team.c.node_id],
+    link=TeamMember,
 )
 
 
@@ -133,6 +147,12 @@ def matching(tenant: Row, member: Row, arguments: Arguments, of: Rows) -> Criter
         within = [*within_held, *within_role]
         having = [held.c.member_id == member.c.id, role.c.id == held.c.role_id, role.c.node_id == role_id]
         criteria.append(exists(select_over(literal(1), rows=[held, role]).where(*within, *having)))
+    if (team_id := wanted.get("teamId")) is not None:
+        place, within_place = of(TeamMember)
+        team, within_team = of(TeamRow)
+        within = [*within_place, *within_team]
+        having = [place.c.member_id == member.c.id, team.c.id == place.c.team_id, team.c.node_id == team_id]
+        criteria.append(exists(select_over(literal(1), rows=[place, team]).where(*within, *having)))
     return criteria
 
 
@@ -184,6 +204,9 @@ class Member(Node):
     status: MemberStatus = column("Only ACTIVE members may act.")
     is_owner: bool = column("Whether the member owns the tenant.")
     roles: list[Role] = many("The member's roles, in the blueprint's order.", ROLES)
+    teams: list[Annotated["Team", strawberry.lazy("tenantry.api.teams")]] = many(
+        "The teams they are in, of those that the caller sees.", TEAMS
+    )
     joined_at: datetime | None = column("When the person first signed in here.")
     last_seen_at: datetime | None = column("When the person last asked for something, to the half minute.")
     extension: str | None = column("The telephone extension, where the product has one.")

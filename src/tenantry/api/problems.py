@@ -53,6 +53,11 @@ class RoleInUse(Told):
 
 
 @graph_type(rule=public())
+class TeamNameTaken(Told):
+    """Another team has this name."""
+
+
+@graph_type(rule=public())
 class AlreadyMember(Told):
     """The address belongs to a member."""
 

@@ -27,17 +27,19 @@ class ResourceCreateInput:
 
     type: str
     name: str
+    team_id: strawberry.ID | None = strawberry.UNSET
     attributes: JSON | None = strawberry.UNSET
 
 
 @strawberry.input(description="What to change of an object; what is not given stays.")
 class ResourceUpdateInput:
-    """`attributes` replace all there are; `ownerId` is a member's, null leaves it to nobody."""
+    """`attributes` replace all there are; for `ownerId` and `teamId` null leaves it to nobody."""
 
     resource_id: strawberry.ID
     name: str | None = strawberry.UNSET
     state: str | None = strawberry.UNSET
     owner_id: strawberry.ID | None = strawberry.UNSET
+    team_id: strawberry.ID | None = strawberry.UNSET
     attributes: JSON | None = strawberry.UNSET
 
 
@@ -93,6 +95,7 @@ async def _create(call: Call, taken: ResourceCreateInput) -> Outcome:
         await call.types(),
         type_name=taken.type,
         name=taken.name,
+        team=taken.team_id or None,
         attributes=_object(taken.attributes),
     )
     return Outcome("ResourceCreateResult", {"resource": resource.node_id})
@@ -107,6 +110,7 @@ async def _update(call: Call, taken: ResourceUpdateInput) -> Outcome:
             name=_text(taken.name, "name"),
             state=_text(taken.state, "state"),
             owner=given(taken.owner_id),
+            team=given(taken.team_id),
             attributes=_object(taken.attributes),
         ),
     )

@@ -42,8 +42,10 @@ from tenantry.api.server import ServerInfo, server_info
 from tenantry.api.services import Services
 from tenantry.api.session_mutations import SessionMutations
 from tenantry.api.system import System
+from tenantry.api.team_mutations import TeamMutations
 from tenantry.api.tenant_mutations import TenantMutations
 from tenantry.api.tenants import Tenant
+from tenantry.api.user_mutations import UserMutations
 from tenantry.api.viewer import Authority as CallersAuthority
 from tenantry.api.viewer import Viewer
 from tenantry.audit.actions import AuditAction
@@ -93,6 +95,8 @@ class Mutation(
     MemberMutations,
     RoleMutations,
     ResourceMutations,
+    TeamMutations,
+    UserMutations,
 ):
     """Everything that can be changed. Each field is one transaction."""
 

@@ -20,10 +20,12 @@ from tenantry.api.planner.sources import Connection as Pages
 from tenantry.api.planner.sources import Order
 from tenantry.api.resources import Resource
 from tenantry.api.roles import Role
+from tenantry.api.teams import READS, TEAMS, Team
 from tenantry.directory.blueprints.models import Blueprint as BlueprintRow
 from tenantry.directory.members.models import Member as MemberRow
 from tenantry.directory.resources.models import Resource as ResourceRow
 from tenantry.directory.roles.models import Role as RoleRow
+from tenantry.directory.teams.models import Team as TeamRow
 from tenantry.directory.tenants import models as rows
 
 MEMBERS = Pages(MemberRow, on=members.matching, order=members.order)
@@ -68,6 +70,14 @@ class Tenant(Node):
         invitations.INVITATIONS,
         arguments={"status": InvitationStatus | None},
         rule=requires(BuiltIn.INVITATION_READ),
+    )
+    teams: Connection[Team] = connection("Its teams that the caller sees, by name.", TEAMS, rule=READS)
+    team: Team | None = lookup(
+        "One team that the caller sees.",
+        TeamRow,
+        lambda tenant, team, given: [team.c.tenant_id == tenant.c.id, team.c.node_id == given["id"]],
+        arguments={"id": strawberry.ID},
+        rule=READS,
     )
     resources: Connection[Resource] = connection(
         "Its objects of one type that the caller may see, newest first.",

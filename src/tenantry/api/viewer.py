@@ -26,6 +26,7 @@ from tenantry.api.planner.fields import (
 )
 from tenantry.api.planner.sources import Connection as Pages
 from tenantry.api.planner.sources import Many, Order, Realm, Row, Rows, select_over
+from tenantry.api.resources import ARCHIVE, ArchivedResource
 from tenantry.api.roles import Role
 from tenantry.api.scalars import Permission
 from tenantry.api.sessions import Session
@@ -140,4 +141,7 @@ class Viewer:
         "Where else they are signed in, in this tenant.", sessions.SESSIONS
     )
     memberships: Connection[Member] = connection("Every tenant they belong to.", MEMBERSHIPS)
+    archive: Connection[ArchivedResource] = connection(
+        "What they wrote as personal in tenants that they have left, newest first.", ARCHIVE
+    )
     authority: Authority = nested("What a client compares to learn that rights have changed.")

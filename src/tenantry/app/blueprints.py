@@ -8,9 +8,8 @@ from typing import Any
 
 import yaml
 
-from tenantry import __version__
+from tenantry.app.operators import operator_entry
 from tenantry.audit.actions import AuditAction
-from tenantry.audit.records import AuditEntry, Outcome, record_id
 from tenantry.audit.trail import insert
 from tenantry.directory.blueprints import repository
 from tenantry.directory.blueprints.document import BlueprintDocument
@@ -19,8 +18,8 @@ from tenantry.directory.provisioning.blueprints import apply_blueprint
 from tenantry.directory.provisioning.forecast import RoleChange, forecast
 from tenantry.directory.provisioning.platform import bootstrap_platform
 from tenantry.kernel.clock import Clock, system_clock
-from tenantry.kernel.ids import PLATFORM_TENANT_KEY, new_key
-from tenantry.kernel.principal import ActorKind, Scope
+from tenantry.kernel.ids import PLATFORM_TENANT_KEY
+from tenantry.kernel.principal import Scope
 from tenantry.storage.database import Database
 from tenantry.storage.unit_of_work import UnitOfWork
 
@@ -55,24 +54,12 @@ async def _apply(work: UnitOfWork, document: BlueprintDocument) -> bool:
 
 
 async def _record(work: UnitOfWork, keys: Sequence[str], clock: Clock) -> None:
-    request_id = str(new_key())
     await work.enter(PLATFORM_TENANT_KEY)
     entries = [
-        AuditEntry(
-            tenant_id=PLATFORM_TENANT_KEY,
-            node_id=record_id(request_id, place),
-            at=clock(),
-            actor_kind=str(ActorKind.SYSTEM),
-            action=AuditAction.BLUEPRINT_APPLY,
-            operation_type="command",
-            method="CLI",
-            path=COMMAND,
-            outcome=Outcome.OK,
-            targets=(key,),
-            user_agent=f"tenantry/{__version__}",
-            request_id=request_id,
+        operator_entry(
+            COMMAND, AuditAction.BLUEPRINT_APPLY, clock(), tenant=PLATFORM_TENANT_KEY, targets=(key,)
         )
-        for place, key in enumerate(keys)
+        for key in keys
     ]
     if entries:
         await insert(work, entries)

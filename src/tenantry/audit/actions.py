@@ -15,6 +15,7 @@ class AuditAction(StrEnum):
 
     API_KEY_CREATE = "api_key.create"
     API_KEY_REVOKE = "api_key.revoke"
+    AUDIT_EXPORT = "audit.export"
     AUTHENTICATION_LOGIN = "authentication.login"
     AUTHENTICATION_LOGOUT = "authentication.logout"
     AUTHENTICATION_MFA_VERIFY = "authentication.mfa_verify"
@@ -63,6 +64,9 @@ class AuditAction(StrEnum):
     SESSION_REFRESH = "session.refresh"
     SESSION_REVOKE = "session.revoke"
     SESSION_REVOKE_OTHERS = "session.revoke_others"
+    TEAM_CREATE = "team.create"
+    TEAM_DELETE = "team.delete"
+    TEAM_UPDATE = "team.update"
     TENANT_CREATE = "tenant.create"
     TENANT_PLAN_SET = "tenant.plan_set"
     TENANT_REACTIVATE = "tenant.reactivate"
@@ -70,3 +74,4 @@ class AuditAction(StrEnum):
     TENANT_UPDATE = "tenant.update"
     TOKEN_INTROSPECT = "token.introspect"  # noqa: S105 - a verb
     TOKEN_REVOKE = "token.revoke"  # noqa: S105 - a verb
+    USER_UPDATE = "user.update"

@@ -26,6 +26,7 @@ class NodePrefix(StrEnum):
     RESOURCE = "O"
     ROLE = "R"
     SESSION = "S"
+    TEAM = "G"
     TENANT = "T"
     USER = "U"
 

@@ -14,6 +14,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INVITATION_TIME = datetime.now(UTC)
 TYPES = {
     "A": ("AuditEvent", "audit_record"),
+    "G": ("Team", "team"),
     "K": ("ApiKey", "api_key"),
     "D": ("EmailDomain", "email_domain"),
     "P": ("IdentityProvider", "connection"),
@@ -32,6 +33,7 @@ Page = tuple[str, list[Row], Key, bool]
 """Type of the nodes, all rows that match, what they are ordered by, whether descending."""
 
 COLUMNS = {
+    ("ArchivedResource", "id"): "node_id",
     ("AuditActor", "id"): "actor_id",
     ("AuditActor", "kind"): "actor_kind",
     ("AuditActor", "label"): "actor_label",
@@ -51,6 +53,9 @@ TABLES = {
     ("Tenant", "auditEvents"): "audit_record",
     ("Tenant", "resources"): "resource",
     ("Tenant", "resource"): "resource",
+    ("Tenant", "teams"): "team",
+    ("Tenant", "team"): "team",
+    ("Member", "teams"): "team",
 }
 """What a field looks through; in some places of the graph there is no door to it."""
 
@@ -82,6 +87,11 @@ def _members(place: Place, arguments: Arguments) -> Page:
         role = place.one("role", node_id=role_id) or {"id": None}
         holders = {row["member_id"] for row in place.rows("member_role", role_id=role["id"])}
         rows = [row for row in rows if row["id"] in holders]
+    if (team_id := wanted.get("teamId")) is not None:
+        team = place.one("team", node_id=team_id)
+        seen = team is not None and reached.sees_team(place, team)
+        inside = {row["member_id"] for row in _places(place, team)} if team and seen else set[object]()
+        rows = [row for row in rows if row["id"] in inside]
     order = arguments.get("orderBy") or {}
     keys: Mapping[str, Key] = {
         "EMAIL": lambda row: (row["email"],),
@@ -183,8 +193,48 @@ def _resources(place: Place, arguments: Arguments) -> Page:
     return "Resource", rows, lambda row: (row["created_at"], row["node_id"]), True
 
 
+def _places(place: Place, team: Row) -> list[Row]:
+    return place.rows("team_member", team_id=team.get("id"))
+
+
+def _teams(place: Place, _: Arguments) -> Page:
+    rows = [row for row in place.rows("team") if reached.sees_team(place, row)]
+    return "Team", rows, by_name, False
+
+
+def by_name(row: Row) -> tuple[Any, ...]:
+    """The order of teams."""
+    return row["name"], row["node_id"]
+
+
+def _of_team(place: Place, _: Arguments) -> Page:
+    inside = {row["member_id"] for row in _places(place, place.row)}
+    rows = [row for row in place.rows("member") if row["id"] in inside]
+    return "Member", rows, lambda row: (row["email"],), False
+
+
+def _supervisors(place: Place, _: Arguments) -> list[Any]:
+    lead = {row["member_id"] for row in _places(place, place.row) if row["is_supervisor"]}
+    rows = sorted((row for row in place.rows("member") if row["id"] in lead), key=lambda row: row["email"])
+    return _listed(place, "Member", rows)
+
+
+def _teams_of(place: Place, _: Arguments) -> list[Any]:
+    mine = {row["team_id"] for row in place.rows("team_member", member_id=place.row["id"])}
+    rows = [row for row in place.rows("team") if row["id"] in mine and reached.sees_team(place, row)]
+    return _listed(place, "Team", sorted(rows, key=by_name))
+
+
 def _memberships(place: Place, _: Arguments) -> Page:
     return "Member", place.rows("member"), lambda row: (row["joined_at"] or EPOCH, row["node_id"]), False
+
+
+def _archive(place: Place, _: Arguments) -> Page:
+    rows = [
+        row if row["locked_at"] is None else {**row, "attributes": None}
+        for row in place.sight.tables.get("archive", ())
+    ]
+    return "ArchivedResource", rows, lambda row: (row["created_at"], row["node_id"]), True
 
 
 def _tenants(place: Place, arguments: Arguments) -> Page:
@@ -211,8 +261,11 @@ PAGES: Mapping[tuple[str, str], Callable[[Place, Arguments], Page]] = {
     ("Tenant", "identityProviders"): _providers,
     ("Tenant", "emailDomains"): _domains,
     ("Tenant", "resources"): _resources,
+    ("Tenant", "teams"): _teams,
+    ("Team", "members"): _of_team,
     ("Viewer", "sessions"): _sessions,
     ("Viewer", "memberships"): _memberships,
+    ("Viewer", "archive"): _archive,
     ("System", "tenants"): _tenants,
     ("System", "users"): _users,
 }
@@ -227,6 +280,8 @@ def _node(place: Place, arguments: Arguments) -> Any:
     if row is None or (kind == "Session" and (row["user_id"] != own_user or row["is_key"])):
         raise not_found()
     if kind == "Resource" and not reached.may(place, row, "read"):
+        raise not_found()
+    if kind == "Team" and not reached.sees_team(place, row):
         raise not_found()
     return place.to(kind, row)
 
@@ -245,6 +300,20 @@ def _resource(place: Place, arguments: Arguments) -> Any:
     if row is None and not place.listed:
         raise not_found()
     return place.to("Resource", row)
+
+
+def _team(place: Place, arguments: Arguments) -> Any:
+    row = place.one("team", node_id=arguments["id"])
+    if row is not None and not reached.sees_team(place, row):
+        row = None
+    if row is None and not place.listed:
+        raise not_found()
+    return place.to("Team", row)
+
+
+def _team_of(place: Place, _: Arguments) -> Any:
+    row = place.one("team", id=place.row["team_id"])
+    return place.to("Team", row) if row is not None and reached.sees_team(place, row) else None
 
 
 def _system_tenant(place: Place, arguments: Arguments) -> Any:
@@ -337,6 +406,10 @@ SPECIAL: Mapping[tuple[str, str], Callable[[Place, Arguments], Any]] = {
     ),
     ("Tenant", "member"): _member,
     ("Tenant", "resource"): _resource,
+    ("Tenant", "team"): _team,
+    ("Team", "supervisors"): _supervisors,
+    ("Member", "teams"): _teams_of,
+    ("Resource", "team"): _team_of,
     ("Resource", "owner"): lambda place, _: (
         place.to("Member", place.one("member", user_id=place.row["owner_id"]))
         if place.row["owner_id"] is not None

@@ -13,7 +13,7 @@ RESOURCE_TYPES = ("call", "call", "ticket", "ticket", "recording", "extension")
 CONDITIONS: Mapping[str, Callable[["Who", Row], bool]] = {
     "own": lambda who, row: row["owner_id"] is not None and row["owner_id"] == who.session["user_id"],
     "not own": lambda who, row: row["owner_id"] is None or row["owner_id"] != who.session["user_id"],
-    "own_team": lambda _who, _row: False,
+    "own_team": lambda who, row: row["team_id"] in who.teams,
     "resource.state == 'open'": lambda _, row: row["state"] == "open",
     "resource.attributes.seconds <= 60": lambda _, row: _number(row, "seconds", lambda value: value <= 60),
     "resource.attributes.vip and tenant.plan == 'gold'": lambda who, row: (
@@ -31,6 +31,7 @@ CONDITIONAL = (
     "ticket:update",
     "ticket:archive",
     "recording:listen",
+    "team:read",
 )
 
 
@@ -79,6 +80,18 @@ def may(place: "Place", row: Row, verb: str) -> bool:
     return _let(place, row, kind.get(verb))
 
 
+def sees_team(place: "Place", row: Row) -> bool:
+    """Whether the caller sees a team: one of their own, or by `team:read`."""
+    who = place.sight.who
+    as_object = {"team_id": row["id"], "owner_id": None, "state": None, "attributes": {}}
+    named = [condition for condition in CONDITIONS if f"team:read when {condition}" in who.conditional]
+    return (
+        bool({"*", "team:read"} & who.permissions)
+        or row["id"] in who.teams
+        or any(CONDITIONS[condition](who, as_object) for condition in named)
+    )
+
+
 def actions(place: "Place", row: Row) -> list[Row]:
     """What can be done with an object, by the caller's blueprint."""
     kind = type_of(place.sight.tables["blueprint"], place.sight.who, row["type"]) or {"actions": {}}
@@ -94,6 +107,8 @@ def actions(place: "Place", row: Row) -> list[Row]:
 
 def _let(place: "Place", row: Row, gate: Mapping[str, str | None] | None) -> bool:
     who = place.sight.who
+    if row["is_personal"] and not CONDITIONS["own"](who, row):
+        return False
     return "*" in who.permissions or any(way(row) for way in ways(who, gate))
 
 

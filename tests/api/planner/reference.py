@@ -36,8 +36,10 @@ from tests.api.planner.sight import Place, Sight, Who, across, inside, own
 
 SDL = Path(__file__).parents[3] / "schema.graphql"
 RULES = {"authenticated", "public", "requires", "scopes"}
-VOUCHED = {("Viewer", "member"), ("Viewer", "memberships")}
-"""Edges to what is the caller's own: they need no permission to see it."""
+VOUCHED = {("Viewer", "member"), ("Viewer", "memberships"), ("Team", "members"), ("Team", "supervisors")}
+"""Edges whose own rule is all that is asked of what they lead to."""
+LOOKED_AT = {"team:read", "team:manage"}
+"""What may be held under a condition, and is then looked at for each object."""
 PASSING = {"edges", "node", "nodes", "pageInfo", "viewerCan"}
 """Fields whose object is a part of the one it hangs on."""
 STAND_INS = {"Int": 1, "Boolean": True, "DateTime": "2026-01-01T00:00:00+00:00"}
@@ -157,8 +159,9 @@ def refusal(place: Place, info: GraphQLResolveInfo, caller: Who) -> str | None:
         return "SCOPE_MISMATCH"
     if name in {"authenticated", "scopes"} or "*" in caller.permissions:
         return None
+    under = LOOKED_AT & {each.split(" when ")[0] for each in caller.conditional}
     sets = arguments.get("permissions", [])
-    return None if any(caller.permissions.issuperset(each) for each in sets) else "FORBIDDEN"
+    return None if any((caller.permissions | under).issuperset(each) for each in sets) else "FORBIDDEN"
 
 
 def _rule(node: Any) -> tuple[str, Mapping[str, Any]] | None:
@@ -229,7 +232,7 @@ def _check_type(sight: Sight, run: Run, name: str) -> None:
 
 def _leads_to(place: Place, name: str, run: Run, arguments: Mapping[str, Any]) -> Sight:
     match place.type, name:
-        case "Viewer", "memberships":
+        case "Viewer", "memberships" | "archive":
             return own(run.tables, place.sight)
         case "System", "tenants" | "users":
             return across(run.tables, place.sight)

@@ -21,7 +21,7 @@ Tables = Mapping[str, Sequence[Row]]
 TABLES = (
     "blueprint", "tenant", "user", "member", "role", "member_role",
     "invitation", "invitation_role", "session", "api_key", "audit_record",
-    "connection", "connection_role", "email_domain", "resource",
+    "connection", "connection_role", "email_domain", "team", "team_member", "resource",
 )  # fmt: skip
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890_120, tzinfo=UTC)
 WORDS = (
@@ -32,7 +32,7 @@ PERMISSIONS = (
     "apikey:read", "audit:read", "connection:manage", "blueprint:read", "invitation:read",
     "invitation:revoke", "member:invite", "member:own", "member:read", "member:remove", "member:suspend",
     "member:update", "role:assign",
-    "role:manage", "tenant:read", "user:read_all", "call:read", "call:read_own", "call:monitor",
+    "role:manage", "team:read", "tenant:read", "user:read_all", "call:read", "call:read_own", "call:monitor",
     "ticket:read", "ticket:update", "ticket:archive", "Call:Instance:Update",
 )  # fmt: skip
 ACTIONS = ("member.update", "read.viewer", "read.tenant", "operation.refused", "login")
@@ -175,13 +175,31 @@ class World:
             )  # fmt: skip
 
     def resource(self, tenant: Row) -> None:
-        people = [row["user_id"] for row in self.rows["member"] if row["tenant_id"] == tenant["id"]]
+        personal = self.rng.random() < 0.3
+        people = [
+            row["user_id"] for row in self.rows["member"] if personal or row["tenant_id"] == tenant["id"]
+        ]
         self.add(
             "resource", tenant_id=tenant["id"], id=self.key(), node_id=self.node("O"),
             type=self.rng.choice((*RESOURCE_TYPES, "gone")), name=self.word(),
             state=self.rng.choice(("open", "closed")), owner_id=self.rng.choice((*people, None)),
+            team_id=self.rng.choice(
+                (None, *(row["id"] for row in self.rows["team"] if row["tenant_id"] == tenant["id"]))
+            ),
+            is_personal=personal, locked_at=self.maybe(self.time()) if personal else None,
             attributes=json.dumps(some_attributes(self.rng)), created_at=self.time(), updated_at=self.time(),
         )  # fmt: skip
+
+    def team(self, tenant: UUID, members: Sequence[Row]) -> None:
+        made = self.add(
+            "team", tenant_id=tenant, id=self.key(), node_id=self.node("G"),
+            name=f"{self.word()} {len(self.rows['team'])}", created_at=self.time(),
+        )  # fmt: skip
+        for member in self.rng.sample(members, self.rng.randrange(4)):
+            self.add(
+                "team_member", tenant_id=tenant, id=self.key(), team_id=made["id"], member_id=member["id"],
+                is_supervisor=self.rng.random() < 0.4,
+            )  # fmt: skip
 
     def record(self, tenant: Row) -> None:
         rng = self.rng
@@ -254,6 +272,8 @@ def _inside(world: World, tenant: Row, both: Row) -> None:
     for _ in range(rng.randrange(4)):
         world.api_key(rng.choice(askers))
         world.connection(key, roles)
+    for _ in range(rng.randrange(4)):
+        world.team(key, members)
     for _ in range(rng.randrange(12)):
         world.record(tenant)
         world.resource(tenant)

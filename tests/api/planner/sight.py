@@ -10,7 +10,7 @@ from tests.api.planner.rows import Row, Tables
 PLATFORM = UUID(int=0)
 OF_A_TENANT = (
     "member", "role", "member_role", "invitation", "invitation_role", "session", "api_key", "audit_record",
-    "connection", "connection_role", "email_domain", "resource",
+    "connection", "connection_role", "email_domain", "resource", "team", "team_member",
 )  # fmt: skip
 
 
@@ -25,6 +25,8 @@ class Who:
     tenant: Row = field(default_factory=dict)
     member: Row = field(default_factory=dict)
     session: Row = field(default_factory=dict)
+    teams: frozenset[object] = frozenset()
+    """Keys of the teams they are in."""
 
 
 def who(tables: Tables, session_id: object) -> Who:
@@ -42,7 +44,8 @@ def who(tables: Tables, session_id: object) -> Who:
     if system and user["is_super_admin"]:
         names, conditional = {"*"}, set[str]()
     scope = "SYSTEM" if system else "TENANT"
-    return Who(scope, frozenset(names), frozenset(conditional), tenant, member, session)
+    teams = frozenset(row["team_id"] for row in tables["team_member"] if row["member_id"] == member["id"])
+    return Who(scope, frozenset(names), frozenset(conditional), tenant, member, session, teams)
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,17 @@ def own(tables: Tables, here: Sight) -> Sight:
     members = [row for row in tables["member"] if user is not None and row["user_id"] == user]
     ids = {row["id"] for row in members}
     held = [row for row in tables["member_role"] if row["member_id"] in ids]
+    left = [
+        row
+        for row in tables["resource"]
+        if row["is_personal"]
+        and row["owner_id"] == user
+        and user is not None
+        and row["tenant_id"] not in {each["tenant_id"] for each in members}
+    ]
     return Sight(
         {
+            "archive": left,
             "member": members,
             "member_role": held,
             "role": [row for row in tables["role"] if row["id"] in {each["role_id"] for each in held}],

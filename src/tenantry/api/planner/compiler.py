@@ -18,7 +18,7 @@ from tenantry.api.planner.findings import Asked, Details, Findings, Here, Proble
 from tenantry.api.planner.objects import NULL, build_object, typename
 from tenantry.api.planner.reach import NOTHING, WITHIN_REACH, Barred, Reach
 from tenantry.api.planner.registry import Registry
-from tenantry.api.planner.sources import Criteria, Row
+from tenantry.api.planner.sources import Criteria, Realm, Row
 from tenantry.kernel.errors import Forbidden, StepUpRequired, TenantRequired
 from tenantry.storage.tenancy import tenant_column
 
@@ -92,7 +92,7 @@ class Compiler:
         if column is None:
             return row, []
         criteria: Criteria = [column == self.the_caller.c.tenant_id]
-        if table in WITHIN_REACH:
+        if table in WITHIN_REACH and here.realm is Realm.HERE:
             self.findings.reaches = True
             criteria.append(WITHIN_REACH[table](self, row, here))
         return row, criteria

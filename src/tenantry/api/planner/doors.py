@@ -1,6 +1,6 @@
 """Which relation stands for a table in each realm: the table, or a view that is a door in the wall."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import Column, MetaData, Table
 from sqlmodel import SQLModel
@@ -8,6 +8,7 @@ from sqlmodel import SQLModel
 from tenantry.api.planner.sources import Realm, Row, table_of
 from tenantry.directory.blueprints.models import Blueprint
 from tenantry.directory.members.models import Member, MemberRole, User
+from tenantry.directory.resources.models import Resource
 from tenantry.directory.roles.models import Role
 from tenantry.directory.tenants.models import Tenant
 from tenantry.storage.tenancy import NO_TENANT, TENANT_KEY
@@ -15,15 +16,20 @@ from tenantry.storage.tenancy import NO_TENANT, TENANT_KEY
 _VIEWS = MetaData()
 
 
-def _view(name: str, model: type[SQLModel]) -> Table:
-    """A view with the columns of ``model``; it is narrowed by its own definition, so no criterion is due."""
+def _view(name: str, model: type[SQLModel], *, hides: Collection[str] = ()) -> Table:
+    """A view with the columns of ``model``; it is narrowed by its own definition, so no criterion is due.
+
+    What it ``hides`` at times is NULL then, whatever the table says.
+    """
     columns = (
-        Column(column.name, column.type, nullable=column.nullable) for column in table_of(model).columns
+        Column(column.name, column.type, nullable=column.nullable or column.name in hides)
+        for column in table_of(model).columns
     )
     return Table(name, _VIEWS, *columns, info={TENANT_KEY: NO_TENANT})
 
 
 DOORS: Mapping[Realm, Mapping[type[SQLModel], Table]] = {
+    Realm.ARCHIVE: {Resource: _view("own_archive", Resource, hides={"attributes"})},
     Realm.OWN: {
         Member: _view("own_member", Member),
         MemberRole: _view("own_member_role", MemberRole),

@@ -17,6 +17,7 @@ from tenantry.directory.invitations.models import Invitation
 from tenantry.directory.members.models import Member
 from tenantry.directory.resources.models import Resource
 from tenantry.directory.roles.models import Role
+from tenantry.directory.teams.models import Team
 from tenantry.directory.tenants.models import Tenant
 from tenantry.kernel.errors import Unauthenticated
 from tenantry.kernel.ids import NodePrefix
@@ -35,6 +36,7 @@ TABLES: dict[str, type[SQLModel]] = {
     NodePrefix.RESOURCE: Resource,
     NodePrefix.ROLE: Role,
     NodePrefix.SESSION: Session,
+    NodePrefix.TEAM: Team,
     NodePrefix.TENANT: Tenant,
 }
 

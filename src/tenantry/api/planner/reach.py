@@ -12,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Numeric,
+    Select,
     Text,
     Uuid,
     and_,
@@ -20,8 +21,8 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    not_,
     or_,
-    select,
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -30,13 +31,15 @@ from sqlmodel import SQLModel
 
 from tenantry.access.conditions import Condition, Kind
 from tenantry.access.facts import asked_by
-from tenantry.access.permissions import WILDCARD
+from tenantry.access.grants import condition_of
+from tenantry.access.permissions import WILDCARD, BuiltIn
 from tenantry.access.predicates import ALWAYS, NEVER, Columns, predicate, residual
 from tenantry.access.resource_types import Gate, ResourceTypes
 from tenantry.api.planner.arguments import Values
 from tenantry.api.planner.findings import Here, Path
-from tenantry.api.planner.sources import Row
+from tenantry.api.planner.sources import Row, select_over
 from tenantry.directory.resources.models import Resource
+from tenantry.directory.teams.models import Team, TeamMember
 from tenantry.kernel.principal import Authority, Environment
 
 if TYPE_CHECKING:
@@ -68,6 +71,8 @@ class Reach(NamedTuple):
     verbs: tuple[tuple[str, Ways], ...] = ()
     """Of each of ``read``, ``update`` and ``delete``."""
     actions: tuple[tuple[str, tuple[Action, ...]], ...] = ()
+    teams: Condition = NEVER
+    """Which teams, beside those that the caller is in."""
 
     def ways(self, verb: str) -> Ways:
         """When the caller may do that."""
@@ -98,6 +103,7 @@ def reach_of(authority: Authority, types: ResourceTypes, environment: Environmen
             )
             for kind in types
         ),
+        residual(condition_of(authority, BuiltIn.TEAM_READ), facts),
     )
 
 
@@ -116,13 +122,18 @@ def may(compiler: "Compiler", verb: str, row: Row, here: Here) -> ColumnElement[
     """Whether the caller may do ``verb`` with the resource in ``row``."""
     compiler.findings.reaches = True
     if compiler.reach.everything:
-        return true()
+        return _unless_personal(compiler, row)
     columns = _columns(compiler, row, here)
     ways = (
         and_(row.c.type == any_(literal(list(names), ARRAY(Text()))), predicate(way, columns))
         for way, names in compiler.reach.ways(verb)
     )
-    return or_(false(), *ways)
+    return and_(_unless_personal(compiler, row), or_(false(), *ways))
+
+
+def _unless_personal(compiler: "Compiler", row: Row) -> ColumnElement[bool]:
+    """What somebody wrote as personal is theirs alone, whatever others may."""
+    return or_(not_(row.c.is_personal), row.c.owner_id == compiler.the_caller.c.user_id)
 
 
 def actions(compiler: "Compiler", row: Row, here: Here) -> ColumnElement[Any]:
@@ -152,12 +163,30 @@ def _listed(compiler: "Compiler", listed: tuple[Action, ...], columns: Columns) 
     return func.jsonb_build_array(*made, type_=JSONB())
 
 
-def _within_reach(compiler: "Compiler", row: Row, here: Here) -> ColumnElement[bool]:
+def _a_resource(compiler: "Compiler", row: Row, here: Here) -> ColumnElement[bool]:
     return may(compiler, "read", row, here)
 
 
+def _a_team(compiler: "Compiler", row: Row, here: Here) -> ColumnElement[bool]:
+    if compiler.reach.everything or compiler.reach.teams == ALWAYS:
+        return true()
+    # As conditions look at resources: a team is its own, and the rest is missing.
+    columns = Columns(
+        owner=literal(None, Uuid()),
+        team=row.c.id,
+        state=literal(None, Text()),
+        type=literal("team", Text()),
+        attributes=func.jsonb_build_object(type_=JSONB()),
+        subject=compiler.the_caller.c.user_id,
+        teams=_own_teams(compiler, here),
+        known=_known(compiler),
+    )
+    return or_(row.c.id.in_(columns.teams), predicate(compiler.reach.teams, columns))
+
+
 WITHIN_REACH: Mapping[type[SQLModel], Callable[["Compiler", Row, Here], ColumnElement[bool]]] = {
-    Resource: _within_reach
+    Resource: _a_resource,
+    Team: _a_team,
 }
 """The tables whose rows are looked at one by one: the compiler puts this beside the tenant's criterion."""
 
@@ -170,17 +199,26 @@ _KNOWN: Mapping[Kind, TypeEngine[Any]] = {
 
 
 def _columns(compiler: "Compiler", row: Row, here: Here) -> Columns:
-    del here
     return Columns(
         owner=row.c.owner_id,
-        team=literal(None, Uuid()),
+        team=row.c.team_id,
         state=row.c.state,
         type=row.c.type,
         attributes=row.c.attributes,
         subject=compiler.the_caller.c.user_id,
-        teams=select(literal(None, Uuid())).where(false()),
-        known=lambda path, kind: compiler.binds.add(_fact(path), _KNOWN.get(kind, Text())),
+        teams=_own_teams(compiler, here),
+        known=_known(compiler),
     )
+
+
+def _own_teams(compiler: "Compiler", here: Here) -> Select[Any]:
+    place, within = compiler.rows(TeamMember, here)
+    mine = place.c.member_id == compiler.the_caller.c.member_id
+    return select_over(place.c.team_id, rows=[place]).where(*within, mine)
+
+
+def _known(compiler: "Compiler") -> Callable[[str, Kind], ColumnElement[Any]]:
+    return lambda path, kind: compiler.binds.add(_fact(path), _KNOWN.get(kind, Text()))
 
 
 def _fact(path: str) -> Callable[[Values], object]:

@@ -69,6 +69,7 @@ _NODES = {
     NodePrefix.RESOURCE: "Resource",
     NodePrefix.ROLE: "Role",
     NodePrefix.SESSION: "Session",
+    NodePrefix.TEAM: "Team",
     NodePrefix.TENANT: "Tenant",
     NodePrefix.USER: "User",
 }

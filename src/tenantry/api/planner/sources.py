@@ -27,8 +27,12 @@ Arguments: TypeAlias = Mapping[str, Any]
 
 
 class Realm(Enum):
-    """Which rows a part of the graph looks at: the tenant's, one's own elsewhere, the platform's."""
+    """Which rows a part of the graph looks at: the tenant's, one's own elsewhere, the platform's.
 
+    ARCHIVE is one's own, too: what one has left behind.
+    """
+
+    ARCHIVE = "ARCHIVE"
     HERE = "HERE"
     OWN = "OWN"
     PLATFORM = "PLATFORM"

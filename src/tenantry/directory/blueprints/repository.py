@@ -28,8 +28,9 @@ async def find(work: UnitOfWork, key: str) -> Blueprint | None:
 
 
 async def every(work: UnitOfWork) -> list[Blueprint]:
-    """All blueprints, by key."""
-    return list((await work.session.exec(select(Blueprint).order_by(col(Blueprint.key)))).all())
+    """All blueprints, by key, as they are now: ``save`` writes past the session."""
+    query = select(Blueprint).order_by(col(Blueprint.key)).execution_options(populate_existing=True)
+    return list((await work.session.exec(query)).all())
 
 
 async def save(work: UnitOfWork, blueprint: Blueprint) -> bool:

@@ -30,7 +30,7 @@ async def save_blueprint(work: UnitOfWork, document: BlueprintDocument) -> bool:
 
 def body_of(document: BlueprintDocument) -> dict[str, Any]:
     """The document without its people, as it is stored; ordered as the file is."""
-    shared = {"title", "description", "membership", "max_roles", "max_sessions", "claims"}
+    shared = {"title", "description", "membership", "max_roles", "max_sessions", "orphan_lock", "claims"}
     parts = document.model_dump(mode="json", include={"plans", "resources"})
     return {
         **document.model_dump(mode="json", include=shared),

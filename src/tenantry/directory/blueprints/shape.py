@@ -157,6 +157,8 @@ class BlueprintDocument(Shape):
     """Most roles that a member may hold; without it, any number."""
     max_sessions: Count | None = None
     """Most sessions of a person in one tenant at a time; a login beyond it ends the oldest."""
+    orphan_lock: Literal["removal", "alone"] = "removal"
+    """When personal objects of who was removed are locked: always, or once they belong to no tenant."""
     claims: dict[str, Claim] = Field(default_factory=dict)
     """More names for an access token's values."""
     permissions: dict[str, dict[str, PermissionShape]] = Field(default_factory=dict)

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlmodel import and_, col, or_, select
 
-from tenantry.directory.members.models import Member, MemberRole
+from tenantry.directory.members.models import Member, MemberRole, User
 from tenantry.directory.roles.models import Role
 from tenantry.storage.unit_of_work import UnitOfWork
 
@@ -35,6 +35,11 @@ async def members_to_change(work: UnitOfWork, node_ids: Collection[str]) -> dict
     query = select(Member).where(col(Member.node_id).in_(node_ids)).order_by(col(Member.id))
     held = query.with_for_update().execution_options(populate_existing=True)
     return {member.node_id: member for member in (await work.session.exec(held)).all()}
+
+
+async def user_to_change(work: UnitOfWork, user_id: UUID) -> User:
+    """The person of this key: the caller, since row security lets nobody change another."""
+    return (await work.session.exec(select(User).where(User.id == user_id))).one()
 
 
 async def roles_of(work: UnitOfWork, member_ids: Collection[UUID]) -> list[tuple[MemberRole, Role]]:

@@ -14,7 +14,7 @@ from tenantry.access.permissions import BuiltIn
 from tenantry.audit.actions import AuditAction
 from tenantry.directory.members import repository
 from tenantry.directory.members.errors import LastOwner, TooManyRoles
-from tenantry.directory.members.models import Member, MemberRole, MemberStatus
+from tenantry.directory.members.models import Member, MemberRole, MemberStatus, User
 from tenantry.directory.roles.errors import RoleNotGrantable
 from tenantry.directory.roles.models import Role
 from tenantry.directory.roles.service import may_grant
@@ -50,6 +50,16 @@ async def update_member(
     await work.session.flush()
     work.record(AuditAction.MEMBER_UPDATE, member.node_id)
     return member
+
+
+async def update_profile(work: UnitOfWork, *, name: str | Unset | None = UNSET) -> User:
+    """Change what the caller is called, in every tenant; None takes it away. Raises ``BadUserInput``."""
+    user = await repository.user_to_change(work, work.acting.user_id)
+    if name is not UNSET:
+        user.name = None if name is None else line(name, "name")
+    await work.session.flush()
+    work.record(AuditAction.USER_UPDATE, user.node_id)
+    return user
 
 
 async def set_roles(work: UnitOfWork, member_id: str, role_ids: Collection[str]) -> Member:

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from tenantry.access.facts import about, asked_by
+from tenantry.access.facts import about
 from tenantry.access.predicates import ALWAYS, holds
 from tenantry.access.resource_types import Gate, ResourceType, ResourceTypes
 from tenantry.audit.actions import AuditAction
 from tenantry.directory.resources import repository
 from tenantry.directory.resources.attributes import checked
 from tenantry.directory.resources.models import Resource
+from tenantry.directory.teams.repository import team_named
+from tenantry.directory.teams.service import known_of
 from tenantry.kernel.changes import UNSET, Unset
 from tenantry.kernel.errors import BadUserInput, Forbidden, NotFound, StepUpRequired
 from tenantry.kernel.text import line
@@ -28,11 +30,12 @@ DEFAULT_STATE = "active"
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What to change; ``attributes`` replace all there are, ``owner`` is a member's node id or nobody."""
+    """What to change; ``attributes`` replace all there are, ``owner`` and ``team`` are node ids or None."""
 
     name: str | Unset = UNSET
     state: str | Unset = UNSET
     owner: str | Unset | None = UNSET
+    team: str | Unset | None = UNSET
     attributes: Mapping[str, Any] | Unset = UNSET
 
 
@@ -42,12 +45,13 @@ async def create_resource(
     *,
     type_name: str,
     name: str,
+    team: str | None = None,
     attributes: Mapping[str, Any] | Unset = UNSET,
 ) -> Resource:
     """Make an object, owned by whoever makes it, in the first state of its type.
 
     Raises ``BadUserInput`` for an unknown type and for attributes that its schema does not take,
-    ``Forbidden`` where the caller may not make this one.
+    ``NotFound`` for a team that is not here, ``Forbidden`` where the caller may not make this one.
     """
     kind = types.get(type_name)
     if kind is None:
@@ -58,6 +62,8 @@ async def create_resource(
         name=line(name, "name"),
         state=kind.states[0] if kind.states else DEFAULT_STATE,
         owner_id=work.acting.user_id,
+        is_personal=kind.personal,
+        team_id=None if team is None else await _team(work, team),
         attributes=checked({} if attributes is UNSET else attributes, kind.schema),
     )
     await _ensure(work, kind.gates.get("create"), resource)
@@ -87,7 +93,11 @@ async def update_resource(
     if changes.state is not UNSET:
         values["state"] = _state(kind, changes.state)
     if changes.owner is not UNSET:
+        if resource.is_personal:
+            raise _bad("ownerId", "a personal object stays its owner's")
         values["owner_id"] = None if changes.owner is None else await _person(work, changes.owner)
+    if changes.team is not UNSET:
+        values["team_id"] = None if changes.team is None else await _team(work, changes.team)
     if changes.attributes is not UNSET:
         values["attributes"] = checked(changes.attributes, kind.schema)
     resource.sqlmodel_update(values)
@@ -127,6 +137,9 @@ async def _found(work: UnitOfWork, types: ResourceTypes, node_id: str) -> tuple[
     kind = None if resource is None else types.get(resource.type)
     if resource is None or kind is None:
         raise NotFound
+    if resource.is_personal and resource.owner_id != work.acting.user_id:
+        # To everybody else, whatever they may, it is not there.
+        raise NotFound
     return resource, kind
 
 
@@ -140,7 +153,7 @@ async def _ensure(work: UnitOfWork, gate: Gate | None, resource: Resource) -> No
         raise Forbidden
     condition = gate.condition(acting)
     if condition != ALWAYS:
-        facts = {**asked_by(acting, work.environment), **about(resource, frozenset[UUID]())}
+        facts = {**await known_of(work, condition), **about(resource)}
         if not holds(condition, facts):
             raise Forbidden(gate.permission)
     work.discharge()
@@ -157,6 +170,13 @@ async def _person(work: UnitOfWork, member_id: str) -> UUID:
     if person is None:
         raise NotFound
     return person
+
+
+async def _team(work: UnitOfWork, team_id: str) -> UUID:
+    team = await team_named(work, team_id)
+    if team is None:
+        raise NotFound
+    return team
 
 
 def _bad(field: str, problem: str) -> BadUserInput:
