@@ -326,6 +326,21 @@ async def test_another_tenants_member_and_none_are_the_same_there(product: Produ
     assert await roles_of(other, member.node_id) == ["agent"]
 
 
+@pytest.mark.parametrize("token", ["", "no.token.of-ours"])
+async def test_what_no_record_could_hold_in_a_path_keeps_nobody_from_being_recorded(
+    product: Product, token: str
+) -> None:
+    world = await World.make(product)
+    bearer = token or (await world.enter("admin")).token
+    answer = await product.http.delete(
+        f"{USERS}/a%00b%0A{'x' * 400}", headers={"Authorization": f"Bearer {bearer}"}
+    )
+    assert refused(answer) == ((401, "UNAUTHENTICATED") if token else (400, "BAD_USER_INPUT"))
+    (record,) = await records(product, answer)
+    assert record["path"].startswith(f"{USERS}/abx")
+    assert len(record["path"]) <= 300
+
+
 # --- the tenant that a request names besides ------------------------------------------------------
 
 

@@ -1,13 +1,17 @@
 """The description of the stored operations: valid, complete, and of the very table that answers."""
 
+import re
 from typing import Any
 
 import pytest
 import schemathesis
 from jsonschema import Draft202012Validator
 
+from tenantry.kernel.principal import Scope
+from tenantry.web.stored.endpoint import STATUSES
 from tenantry.web.stored.table import STORED
 from tests.support.paths import DESCRIPTION
+from tests.support.source import ROOT
 
 INVITE = DESCRIPTION["paths"]["/api/v1/org-users/invite"]["post"]
 USERS = DESCRIPTION["paths"]["/api/v1/org-users"]["get"]
@@ -92,3 +96,17 @@ def test_who_may_come_is_said() -> None:
             scope = {"system": "platform", "crm": "tenant"}[group]
             assert operation["description"] == f"Signed-in callers with a {scope} token only."
     assert [each["name"] for each in REFRESH["parameters"]] == ["x-tenantry-csrf"]
+
+
+def test_the_document_lists_the_paths_and_the_statuses() -> None:
+    text = (ROOT / "docs" / "rest.md").read_text(encoding="utf-8")
+    by = {None: "anyone", Scope.SYSTEM: "platform token", Scope.TENANT: "tenant token"}
+    rows = re.findall(r"^\| ([A-Z]+) \| `([^`]+)` \| ([^|]+) \| `(\w+)` \| ([^|]+) \|$", text, re.MULTILINE)
+    assert rows == [(each.method, each.path, by[each.rule.scope], each.name, each.summary) for each in STORED]
+    said = {
+        code: int(status)
+        for status, codes in re.findall(r"^\| (\d{3}) \| (.+) \|$", text, re.MULTILINE)
+        for code in re.findall(r"`([A-Z_]+)`", codes)
+    }
+    assert {code: status for code, status in said.items() if code in STATUSES} == dict(STATUSES)
+    assert {said[code] for code in said.keys() - STATUSES.keys()} == {409}

@@ -33,7 +33,15 @@ from tenantry.web.refusals import (
     print_error,
     print_internal,
 )
-from tenantry.web.requests import Clients, Headers, Request, new_request_id, read_headers
+from tenantry.web.requests import (
+    PATH_CHARACTERS,
+    Clients,
+    Headers,
+    Request,
+    new_request_id,
+    printable,
+    read_headers,
+)
 from tenantry.web.stored.operation import WITH_BODY, Chosen
 from tenantry.web.telemetry import request_scope
 
@@ -112,7 +120,9 @@ class GraphQLEndpoint:
         made = self.request(
             scope["method"], read_headers(scope["headers"]), query_string, peer[0] if peer else None
         )
-        return made if scope["path"] == GRAPHQL_PATH else made._replace(path=scope["path"])
+        if scope["path"] == GRAPHQL_PATH:
+            return made
+        return made._replace(path=printable(scope["path"][:PATH_CHARACTERS]))
 
     def request(self, method: str, headers: Headers, query_string: bytes, peer: str | None) -> Request:
         """What is known before the body; ``peer`` is the address at the other end of the socket."""
