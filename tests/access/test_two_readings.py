@@ -119,6 +119,7 @@ OBJECTS: list[tuple[UUID | None, UUID | None, str, dict[str, Any]]] = [
     (PEOPLE[1], TEAMS[1], "a", {name: ["a", "b", 1] for name in ATTRIBUTES}),
     (None, None, "a", dict.fromkeys(ATTRIBUTES)),
     (None, None, "a", {}),
+    (None, None, "c", dict.fromkeys(ATTRIBUTES, 0.1)),
 ]
 THINGS = tuple(
     {
@@ -137,19 +138,19 @@ MET = {
     "resource.owner == subject.id": [0, 1],
     "resource.owner != subject.id": [2, 3],
     "resource.team in subject.teams": [0, 1],
-    "resource.team not in subject.teams": [2, 3, 4, 5],
+    "resource.team not in subject.teams": [2, 3, 4, 5, 6],
     "resource.state in subject.roles": [0, 1, 3, 4, 5],
     "resource.state == tenant.slug": [1],
     "resource.attributes.n == 1": [0],
-    "resource.attributes.n != 1": [],
-    "resource.attributes.n < environment.hour": [0],
-    "resource.attributes.n in [1]": [0],
+    "resource.attributes.n != 1": [6],
+    "resource.attributes.n < environment.hour": [0, 6],
+    "resource.attributes.n in [1, 0.1]": [0, 6],
     "resource.attributes.t == 'a'": [1],
     "resource.attributes.t in subject.roles": [1],
     "'a' in resource.attributes.t": [3],
     "subject.email in resource.attributes.t": [3],
     "resource.attributes.t == subject.is_owner": [2],
-    "environment.ip in ['10.0.0.0/8']": [0, 1, 2, 3, 4, 5],
+    "environment.ip in ['10.0.0.0/8']": [0, 1, 2, 3, 4, 5, 6],
 }
 
 

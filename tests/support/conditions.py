@@ -90,7 +90,7 @@ def _parses(text: str) -> bool:
     return True
 
 
-EXAMPLES = dict(zip(PLACES, ("1", "'a'", "True", "[1]", "['a']", "['10.0.0.0/8']"), strict=True))
+EXAMPLES = dict(zip(PLACES, ("1", "'a'", "True", "[1, 0.1]", "['a']", "['10.0.0.0/8']"), strict=True))
 
 
 def _comparisons() -> Iterator[tuple[str, str]]:
