@@ -149,7 +149,10 @@ async def _found(work: UnitOfWork, types: ResourceTypes, node_id: str) -> tuple[
 
 
 def _announce(work: UnitOfWork, event: Event, resource: Resource, **more: str) -> None:
-    work.announce(event, resource=resource.node_id, resourceType=resource.type, state=resource.state, **more)
+    if not resource.is_personal:
+        work.announce(
+            event, resource=resource.node_id, resourceType=resource.type, state=resource.state, **more
+        )
 
 
 async def _ensure(work: UnitOfWork, gate: Gate | None, resource: Resource) -> None:
