@@ -8,6 +8,7 @@ import uvloop
 
 from benchmarks import report
 from benchmarks.database import Bench, bench
+from benchmarks.decisions.comparison import compare_decisions
 from benchmarks.operations import Target
 from benchmarks.sameness import collect, compare
 from benchmarks.scenarios import fixed_rates, soak
@@ -40,6 +41,7 @@ def _arguments() -> argparse.Namespace:
         "--sessions", action="store_true", help="only logins, renewals and the lag of revocations"
     )
     parser.add_argument("--trials", type=int, default=None, help="revocations: 1,000, quick 50")
+    parser.add_argument("--decisions", action="store_true", help="only decisions, beside other engines")
     parser.add_argument("--scenarios", action="store_true", help="only the fixed rates")
     parser.add_argument(
         "--serve", metavar="LETTER", help="start one server, say how to load it, and wait for Enter"
@@ -57,8 +59,23 @@ def _arguments() -> argparse.Namespace:
 
 async def main() -> None:
     given = _arguments()
-    require_wrk()
     given.folder.mkdir(parents=True, exist_ok=True)
+    results = {} if given.quick else report.known(HERE)
+    if given.decisions:
+        results["decisions"] = compare_decisions(given)
+    else:
+        await _served(given, results)
+    if given.serve:
+        return
+    if given.quick:
+        print(report.text(results))
+    else:
+        report.write(HERE, results)
+
+
+async def _served(given: argparse.Namespace, results: dict) -> None:
+    """Everything that servers are started for."""
+    require_wrk()
     keys = make_keys(given.folder)
     async with bench(given.folder / "database") as database:
         await database.renew()
@@ -66,7 +83,6 @@ async def main() -> None:
         if given.serve:
             await _serve(database, keys, targets, letter=given.serve, folder=given.folder)
             return
-        results = {} if given.quick else report.known(HERE)
         if given.scenarios:
             results["rates"] = await fixed_rates(
                 database, keys, targets, folder=given.folder, seconds=given.seconds * 4
@@ -77,10 +93,6 @@ async def main() -> None:
             results["soak"] = await soak(database, keys, targets, folder=given.folder, total=given.requests)
         else:
             await _compare(database, keys, targets, given=given, results=results)
-    if given.quick:
-        print(report.text(results))
-    else:
-        report.write(HERE, results)
 
 
 async def _compare(
@@ -96,6 +108,7 @@ async def _compare(
     if "T" in letters and not given.quick:
         results["rates"] = await fixed_rates(database, keys, targets, folder=given.folder, seconds=20)
         await _sessions(database, keys, targets, given=given, results=results)
+        results["decisions"] = compare_decisions(given)
 
 
 async def _sessions(

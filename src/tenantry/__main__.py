@@ -15,17 +15,20 @@ from sqlalchemy.exc import DBAPIError
 
 from tenantry import __version__
 from tenantry.api.schema import bare_schema
+from tenantry.app.admin_commands import admins
 from tenantry.app.application import running
 from tenantry.app.audit_commands import audit
 from tenantry.app.blueprint_commands import blueprints
 from tenantry.app.checks import RefusedToStart, check_settings
-from tenantry.app.console import CannotGoOn, dsn_of, say, settings_in_force, with_database
+from tenantry.app.console import CannotGoOn, dsn_of, owners_dsn_of, say, settings_in_force, with_database
 from tenantry.app.development import Addresses, start_development
-from tenantry.authentication.factors.resealing import reseal, sealed_under
+from tenantry.authentication.factors import resealing as factors
 from tenantry.directory.blueprints.errors import BlueprintInvalid
+from tenantry.directory.webhooks import resealing as webhooks
 from tenantry.kernel.clock import system_clock
 from tenantry.kernel.errors import DomainError
 from tenantry.settings import Environment, Settings
+from tenantry.storage.database import Database
 from tenantry.storage.embedded import EmbeddedServerError
 from tenantry.storage.errors import sqlstate
 from tenantry.storage.migrate import current, head, upgrade
@@ -60,6 +63,7 @@ app = typer.Typer(
 )
 configuration = typer.Typer(help="Settings, as they are in force.", no_args_is_help=True)
 keys = typer.Typer(help="Keys that sign access tokens, and keys that seal secrets.", no_args_is_help=True)
+app.add_typer(admins, name="admin")
 app.add_typer(audit, name="audit")
 app.add_typer(blueprints, name="blueprint")
 app.add_typer(configuration, name="config")
@@ -103,10 +107,7 @@ def serve() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the database to this version, as the role that owns it."""
-    settings = settings_in_force()
-    if settings.owner_database_url is None:
-        raise CannotGoOn("Set TENANTRY_OWNER_DATABASE_URL to the role that owns the schema.")
-    dsn = settings.owner_database_url.get_secret_value()
+    dsn = owners_dsn_of(settings_in_force())
 
     async def run() -> None:
         before = await current(dsn)
@@ -198,7 +199,7 @@ def keys_rotate(
 def keys_retire(file: Path, kid: str) -> None:
     """Take a key out of a file at once: tokens that it has signed are refused within seconds."""
     if is_for_sealing(file):
-        count = with_database(partial(sealed_under, key_id=kid))
+        count = with_database(partial(_sealed_under, key_id=kid))
         if count:
             raise CannotGoOn(f"{count} secrets only open with {kid}; run `tenantry keys reseal` first.")
     retire(file, kid, now=system_clock())
@@ -212,8 +213,17 @@ def keys_reseal() -> None:
     if path is None:
         raise CannotGoOn("Set TENANTRY_ENCRYPTION_KEY_FILE to the file with the keys that seal.")
     loaded = EncryptionKeys.load(path)
-    count = with_database(partial(reseal, keys=loaded))
+    count = with_database(partial(_reseal, keys=loaded))
     say.print(f"{count} secrets are sealed anew under key {loaded.active.kid}.")
+
+
+async def _reseal(database: Database, keys: EncryptionKeys) -> int:
+    """Seal anew whatever is sealed; returns how many secrets."""
+    return await factors.reseal(database, keys) + await webhooks.reseal(database, keys)
+
+
+async def _sealed_under(database: Database, key_id: str) -> int:
+    return await factors.sealed_under(database, key_id) + await webhooks.sealed_under(database, key_id)
 
 
 def _instant(seconds: int | None) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from tenantry.access.conditions import ConditionInvalid, Kind, attributes_of, facts_of, parse_condition
-from tenantry.access.predicates import ALWAYS, NEVER, Facts, holds, residual
+from tenantry.access.predicates import ALWAYS, NEVER, Facts, any_of, holds, residual
 
 FACTS: Facts = {
     "resource.owner": "anna",
@@ -26,7 +26,7 @@ TRUE = [
     "own and own_team",
     "not own or resource.state == 'open'",
     "resource.attributes.seconds <= 30",
-    "resource.attributes.seconds in [30, 60]",
+    "resource.attributes.seconds in [-1, 30, 60]",
     "resource.attributes.region in ['EU', 'US']",
     "resource.attributes.region not in ['US']",
     "resource.attributes.vip",
@@ -84,6 +84,17 @@ def test_what_does_not_hold(text: str) -> None:
         ("environment.ip in ['10.0.0.1/8']", "no network"),
         ("resource.state in ['a', 1]", "a list holds"),
         ("resource.state in []", "a list holds"),
+        ("resource.state in [subject.kind]", "a list holds"),
+        ("resource.state in [1]", "cannot be compared"),
+        ("5 in resource.attributes.tags", "cannot be compared"),
+        ("environment.hour in resource.attributes.hours", "cannot be compared"),
+        ("environment.ip in [1]", "no network"),
+        ("environment.ip in subject.roles", "cannot be compared"),
+        ("resource.state == 'a\\0'", "no NUL"),
+        ("resource.state in ['\\ud800']", "surrogate"),
+        ("resource.attributes.n < 1e999", "too large"),
+        ("resource.attributes.n < -1e999", "too large"),
+        ("resource.attributes.n < -True", "no fact and no value"),
         ("1 < environment.hour < 5", "two things at a time"),
         ("resource.state is 'a'", "compare with one of"),
         ("f()", "neither true nor false"),
@@ -115,5 +126,43 @@ def test_a_condition_says_what_it_looks_at() -> None:
     assert {fact.path for fact in facts_of(condition)} >= {"resource.owner", "resource.attributes.n"}
     assert attributes_of(parse_condition("resource.attributes.a in [1]")) == {"a": Kind.NUMBER}
     assert attributes_of(parse_condition("resource.attributes.a in subject.roles")) == {"a": Kind.TEXT}
+    assert attributes_of(parse_condition("subject.is_owner and own")) == {}
     assert list(facts_of(ALWAYS)) == []
     assert attributes_of(ALWAYS) == {}
+
+
+@pytest.mark.parametrize(
+    ("ip", "within"),
+    [
+        ("10.1.2.3", True),
+        ("::ffff:10.1.2.3", True),
+        ("11.1.2.3", False),
+        ("2001:db8::7", True),
+        ("nowhere", False),
+        (None, False),
+    ],
+)
+def test_an_address_is_in_a_network_of_its_kind(ip: str | None, within: bool) -> None:
+    condition = parse_condition("environment.ip in ['10.0.0.0/8', '2001:db8::/32']")
+    assert holds(condition, {"environment.ip": ip}) is within
+
+
+ALIKE = [
+    ("resource.attributes.vip == True", "resource.attributes.vip == 1"),
+    ("resource.attributes.n == 0", "resource.attributes.n == False"),
+    ("resource.attributes.n == 1e23", "resource.attributes.n == 99999999999999991611392"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), ALIKE)
+def test_what_python_holds_to_be_equal_is_not_taken_for_each_other(one: str, other: str) -> None:
+    # Plans and evaluations are kept by their condition, for whoever is next.
+    assert parse_condition(one) != parse_condition(other)
+    assert any_of([parse_condition(one), parse_condition(other)]) != parse_condition(one)
+
+
+def test_a_number_is_what_is_written() -> None:
+    facts = {"resource.attributes": {"n": 0.1, "large": 1e23}}
+    assert holds(parse_condition("resource.attributes.n in [0.1]"), facts)
+    assert holds(parse_condition(f"resource.attributes.large == {10**23}"), facts)
+    assert not holds(parse_condition("resource.attributes.n > 0.1"), facts)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenantry.access.decisions import ALLOWED, Decision, decide, holds, missing, narrowed, refusal
-from tenantry.access.rules import Rule, RuleKind, authenticated, fresh, public, requires
+from tenantry.access.rules import Rule, RuleKind, authenticated, fresh, public, requires, roles
 from tenantry.kernel.errors import ErrorCode
 from tenantry.kernel.principal import Authority, Scope
 
@@ -41,18 +41,28 @@ def authority(permissions: Iterable[str] = (), scope: Scope = Scope.TENANT) -> A
     )
 
 
+def caller_of(said: dict[str, Any]) -> Authority:
+    made = authority(said.get("holds", ()), Scope(said["scope"]))
+    changes = {name: said[name] for name in ("key", "awaits_factor") if name in said}
+    return replace(made, roles=tuple(said.get("roles", made.roles)), **changes)
+
+
 def rule_of(said: dict[str, Any]) -> Rule:
     scope = Scope(said["scope"]) if "scope" in said else None
+    if "roles" in said:
+        return roles(*said["roles"], scope=scope)
+    if said.get("kind") == RuleKind.SCOPES:
+        return Rule(RuleKind.SCOPES, scope=scope)
     if "any_of" in said:
         return requires(*map(frozenset, said["any_of"]), scope=scope, freshness=said.get("freshness"))
     return public() if said["kind"] == RuleKind.PUBLIC else authenticated(scope)
 
 
-@pytest.mark.requirement("000-15", "001-15", "004-05", "004-10", "004-11")
+@pytest.mark.requirement("000-15", "001-15", "001-18", "001-29", "004-05", "004-10", "004-11")
 @pytest.mark.parametrize("case", CASES, ids=[case["why"] for case in CASES])
 def test_table(case: dict[str, Any]) -> None:
     said = case["caller"]
-    caller = None if said is None else authority(said["holds"], Scope(said["scope"]))
+    caller = None if said is None else caller_of(said)
     decision = decide(rule_of(case["rule"]), caller, case.get("factor_age"))
     assert decision.allowed is case.get("allowed", False)
     assert decision.code == case.get("refused")

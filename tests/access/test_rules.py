@@ -6,7 +6,17 @@ from itertools import permutations
 import pytest
 
 from tenantry.access.permissions import BuiltIn, InvalidPermission
-from tenantry.access.rules import InvalidRule, Rule, RuleKind, authenticated, public, requires, sentence
+from tenantry.access.rules import (
+    InvalidRule,
+    Rule,
+    RuleKind,
+    authenticated,
+    public,
+    requires,
+    roles,
+    scopes,
+    sentence,
+)
 from tenantry.kernel.principal import Scope
 
 
@@ -17,6 +27,9 @@ from tenantry.kernel.principal import Scope
         (authenticated(), "Signed-in callers only."),
         (authenticated(Scope.SYSTEM), "Signed-in callers with a platform token only."),
         (authenticated(Scope.TENANT), "Signed-in callers with a tenant token only."),
+        (scopes(Scope.TENANT), "Signed-in callers with a tenant token only."),
+        (roles("SYSTEM_SUPER_ADMIN"), "Requires a platform token and the role `SUPER_ADMIN`."),
+        (roles("b", "a", scope=Scope.TENANT), "Requires a tenant token and one of the roles `a`, `b`."),
         (requires(BuiltIn.MEMBER_READ), "Requires `member:read`."),
         (requires({"b:b", "a:a"}), "Requires `a:a` and `b:b`."),
         (requires({"b:b", "a:a"}, "c:c"), "Requires `a:a` and `b:b`, or `c:c`."),
@@ -59,6 +72,16 @@ def test_alternatives_keep_their_order_and_are_plain_texts() -> None:
         (lambda: Rule(RuleKind.PUBLIC, (frozenset({"a:b"}),)), "neither permissions nor freshness"),
         (lambda: Rule(RuleKind.AUTHENTICATED, freshness=5), "neither permissions nor freshness"),
         (lambda: Rule(RuleKind.REQUIRES), "at least one permission"),
+        (lambda: Rule(RuleKind.SCOPES), "has a scope"),
+        (lambda: Rule(RuleKind.ROLES, roles=frozenset({"a"})), "has a scope"),
+        (lambda: Rule(RuleKind.ROLES, scope=Scope.TENANT), "names roles"),
+        (lambda: Rule(RuleKind.SCOPES, scope=Scope.TENANT, roles=frozenset({"a"})), "no other does"),
+        (lambda: Rule(RuleKind.ROLES, freshness=5, scope=Scope.TENANT, roles=frozenset({"a"})), "neither"),
+        (roles, "at least one role"),
+        (lambda: roles("ADMIN"), "say the scope of 'ADMIN'"),
+        (lambda: roles("SUPER_ADMIN"), "say the scope"),
+        (lambda: roles("TENANT_"), "say the scope"),
+        (lambda: roles("TENANT_ADMIN", "SYSTEM_ADMIN"), "of one scope"),
     ],
 )
 def test_misuse_fails_where_it_is_written(make: Callable[[], Rule], said: str) -> None:
@@ -78,3 +101,12 @@ def test_rules_are_frozen_values() -> None:
     assert hash(rule) == hash(requires({"a:b"}))
     with pytest.raises(AttributeError):
         rule.scope = Scope.SYSTEM  # type: ignore[misc]
+
+
+@pytest.mark.requirement("001-20")
+def test_a_role_is_named_with_its_scope_or_by_its_key_in_one() -> None:
+    rule = roles("TENANT_ADMIN", "TENANT_USER")
+    assert (rule.scope, rule.roles) == (Scope.TENANT, {"ADMIN", "USER"})
+    assert rule == roles("ADMIN", "USER", scope=Scope.TENANT)
+    # With the scope said, a name is the whole key.
+    assert roles("TENANT_ADMIN", scope=Scope.TENANT).roles == {"TENANT_ADMIN"}

@@ -23,7 +23,8 @@ from tests.support.world import World
 PUSHED_SECONDS, LOST_SECONDS = 1.0, 5.0
 REVOKE = "mutation { sessionRevokeOthers { count } }"
 REVOKE_KEY = "mutation($id: ID!) { apiKeyRevoke(input: {apiKeyId: $id}) { apiKey { id } } }"
-LISTENING = "SELECT pid FROM pg_stat_activity WHERE query ILIKE 'LISTEN%' AND datname = current_database()"
+LISTENING = """SELECT pid FROM pg_stat_activity
+  WHERE query ILIKE 'LISTEN%tenantry_endings%' AND datname = current_database()"""
 
 
 @pytest_asyncio.fixture(scope="module")

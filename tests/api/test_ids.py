@@ -30,12 +30,40 @@ MEMBER, ROLE, INVITATION, TENANT, SESSION, USER, API_KEY, PROVIDER, DOMAIN, RESO
     "ticket object",
     "team",
 )
+WEBHOOK, DELIVERY = "webhook", "dead delivery"
 ASKS: dict[str, tuple[str, str, str]] = {
     "Query.node.id": (MEMBER, "{ node(id: <id>) { id } }", "NOT_FOUND"),
     "Tenant.member.id": (MEMBER, "{ tenant { member(id: <id>) { email } } }", "NOT_FOUND"),
     "Viewer.can.on": (
         MEMBER,
         '{ viewer { can(permission: "member:read", on: <id>) { allowed reason } } }',
+        "NOT_FOUND",
+    ),
+    "CanInput.on": (
+        MEMBER,
+        '{ viewer { canAll(checks: [{permission: "member:read", on: <id>}]) { allowed reason } } }',
+        "NOT_FOUND",
+    ),
+    "Query.explainAccess.memberId": (
+        MEMBER,
+        '{ explainAccess(memberId: <id>, permission: "org:read") { allowed } }',
+        "NOT_FOUND",
+    ),
+    "Query.explainAccess.on": (
+        RESOURCE,
+        """{ explainAccess(memberId: <powerless member>, permission: "ticket:read", on: <id>) {
+            allowed reason paths { holds } } }""",
+        '"allowed":false',
+    ),
+    "EvaluationInput.subject": (
+        MEMBER,
+        '{ evaluateAccess(checks: [{permission: "org:read", subject: <id>}]) { allowed reason } }',
+        "NOT_FOUND",
+    ),
+    "EvaluationInput.on": (
+        RESOURCE,
+        """{ evaluateAccess(checks: [{permission: "ticket:read", on: <id>, type: "ticket"}]) {
+            allowed reason } }""",
         "NOT_FOUND",
     ),
     "System.tenant.id": (MEMBER, "{ system { tenant(id: <id>) { id } } }", "SCOPE_MISMATCH"),
@@ -191,6 +219,26 @@ ASKS: dict[str, tuple[str, str, str]] = {
     "EmailDomainRemoveInput.emailDomainId": (
         DOMAIN,
         "mutation { emailDomainRemove(input: {emailDomainId: <id>}) { __typename } }",
+        "NOT_FOUND",
+    ),
+    "WebhookUpdateInput.webhookId": (
+        WEBHOOK,
+        "mutation { webhookUpdate(input: {webhookId: <id>, enabled: false}) { __typename } }",
+        "NOT_FOUND",
+    ),
+    "WebhookDeleteInput.webhookId": (
+        WEBHOOK,
+        "mutation { webhookDelete(input: {webhookId: <id>}) { __typename } }",
+        "NOT_FOUND",
+    ),
+    "WebhookSecretRotateInput.webhookId": (
+        WEBHOOK,
+        "mutation { webhookSecretRotate(input: {webhookId: <id>}) { __typename } }",
+        "NOT_FOUND",
+    ),
+    "WebhookReplayInput.deliveryId": (
+        DELIVERY,
+        "mutation { webhookReplay(input: {deliveryId: <id>}) { __typename } }",
         "NOT_FOUND",
     ),
     "FactorResetInput.userId": (

@@ -21,6 +21,9 @@ REMOVE = """mutation($member: ID!) { memberRemove(input: {memberId: $member}) { 
 TRANSFER = """mutation($member: ID!, $keep: Boolean!) {
   ownershipTransfer(input: {memberId: $member, keep: $keep}) { __typename
     ... on OwnershipTransferred { member { id isOwner roles { key } } } ... on Problem { code } } }"""
+BY_KEY = """mutation($member: ID!, $roles: [ID!]!, $keys: [String!]!) {
+  memberRolesSet(input: {memberId: $member, roleIds: $roles, roleKeys: $keys}) {
+    ... on MemberRolesSet { member { roles { key } } } ... on Problem { code } } }"""
 WHO = "{ viewer { scope } }"
 
 
@@ -51,6 +54,27 @@ async def test_roles_are_set_and_seen_in_the_same_answer(product: Product) -> No
     assert refused.errors[0]["extensions"]["reason"] == "AUTHORITY_CHANGED"
     after = await (await product.as_member(agent)).query("{ tenant { members(first: 9) { totalCount } } }")
     assert after["tenant"]["members"]["totalCount"] == 3
+
+
+async def test_roles_are_named_by_their_keys_too(product: Product) -> None:
+    world, other = await World.make(product), await World.make(product)
+    admin = await world.enter("admin")
+    agent = await make_member(product.database, world.tenant, "agent")
+    manager = await role_id(product.database, world.tenant, "manager")
+    both = {"member": agent.node_id, "roles": [manager], "keys": ["manager"]}
+    answered = (await admin.query(BY_KEY, **both))["memberRolesSet"]
+    assert answered["member"]["roles"] == [{"key": "manager"}]
+    theirs = await other.role_with("ticket:read")
+    for keys in ([theirs], ["no_such_role"], ["agent", "no_such_role"], [manager], [""]):
+        reply = await admin.ask(BY_KEY, {"member": agent.node_id, "roles": [], "keys": keys})
+        assert reply.codes == ["NOT_FOUND"]
+    reply = await admin.ask(BY_KEY, {"member": agent.node_id, "roles": [], "keys": ["owner"]})
+    assert reply.data["memberRolesSet"] == {"code": "ROLE_NOT_GRANTABLE"}
+    reply = await admin.ask(BY_KEY, {"member": agent.node_id, "roles": [manager], "keys": ["agent"]})
+    assert reply.data["memberRolesSet"] == {"code": "TOO_MANY_ROLES"}
+    members = "{ tenant { members(first: 9) { nodes { id roles { key } } } } }"
+    nodes = (await admin.query(members))["tenant"]["members"]["nodes"]
+    assert [each["roles"] for each in nodes if each["id"] == agent.node_id] == [[{"key": "manager"}]]
 
 
 async def test_nobody_gives_what_they_do_not_hold(product: Product) -> None:

@@ -13,6 +13,7 @@ from tenantry.kernel.principal import Authority
 from tests.support.api import Product, Speaker
 from tests.support.database import documents
 from tests.support.factories import make_api_key, make_member, make_tenant, platform, sign_in, signed_in
+from tests.support.hooks import make_webhook
 from tests.support.refusals import snapshot
 
 WRITE = """mutation { resourceCreate(input: {
@@ -154,6 +155,20 @@ async def test_the_archive_is_locked_by_a_removal_and_opened_by_the_next_joining
     assert (await again.query(LOGS))["tenant"]["resources"]["nodes"][0]["attributes"] == {"text": "Doubts"}
     (left,) = await archive(again)
     assert left["attributes"] == {"text": "Doubts"}
+
+
+async def test_no_webhook_is_told_of_what_is_personal(
+    product: Product, request: pytest.FixtureRequest
+) -> None:
+    mine = Workspaces(product, person(request))
+    mats = await mine.join()
+    owner = await signed_in(product.database, mine.tenants[0], "ADMIN")
+    await make_webhook(product.database, owner, product.sealing)
+    log = await written(mats)
+    await mats.query(RENAME, id=log)
+    await mats.query(DELETE, id=log)
+    told = "SELECT count(*) FROM webhook_delivery WHERE tenant_id = $1"
+    assert await product.database.value(told, mine.tenants[0].id) == 0
 
 
 @pytest.mark.requirement("002-22")

@@ -61,7 +61,7 @@ def test_the_table_has_a_row_for_every_field_and_every_permission() -> None:
 
 @pytest.mark.requirement("J-02")
 def test_every_type_and_field_says_its_rule_in_the_printed_schema() -> None:
-    rules = {"requires", "authenticated", "public"}
+    rules = {"requires", "authenticated", "public", "scopes"}
     silent = [
         kind.name.value
         for kind in object_types()

@@ -4,51 +4,13 @@ from typing import Any
 
 import pytest
 
-from tenantry.kernel.principal import Authority
-from tests.support.api import Product, Speaker
+from tests.support.api import Product
 from tests.support.factories import make_api_key, make_tenant, signed_in
+from tests.support.objects import ACT, CREATE, DELETE, LIST, ONE, UPDATE, make, names, under
 from tests.support.refusals import snapshot
 from tests.support.world import World
 
-CREATE = """mutation Make($input: ResourceCreateInput!) { resourceCreate(input: $input) {
-  resource { id type name state attributes viewerCan { update delete }
-    actions { name permission allowed } } } }"""
-UPDATE = """mutation Change($input: ResourceUpdateInput!) { resourceUpdate(input: $input) {
-  resource { id name state attributes } } }"""
-DELETE = """mutation Delete($id: ID!) { resourceDelete(input: {resourceId: $id}) { resourceId } }"""
-ACT = """mutation Act($id: ID!, $action: String!) {
-  resourceAct(input: {resourceId: $id, action: $action}) { action resource { id } } }"""
-LIST = """query List($type: String!) { tenant { resources(type: $type, first: 50) {
-  totalCount nodes { id name } } } }"""
-ONE = "query One($id: ID!) { tenant { resource(id: $id) { id name } } }"
 NODE = "query Node($id: ID!) { node(id: $id) { id ... on Resource { name } } }"
-
-
-async def make(speaker: Speaker, type_: str, name: str = "One", **attributes: Any) -> str:
-    """Node id of a new object."""
-    given = {"type": type_, "name": name, "attributes": attributes}
-    reply = await speaker.ask(CREATE, {"input": given})
-    if reply.errors:
-        raise AssertionError(reply.errors)
-    return reply.data["resourceCreate"]["resource"]["id"]
-
-
-async def names(speaker: Speaker, type_: str) -> list[str]:
-    """Names of the objects of a type that a caller sees, in order of name."""
-    found = (await speaker.query(LIST, type=type_))["tenant"]["resources"]
-    assert found["totalCount"] == len(found["nodes"])
-    return sorted(node["name"] for node in found["nodes"])
-
-
-async def under(world: World, role: str, *grants: str) -> Authority:
-    """A member with this role, which holds ``permission when condition`` besides."""
-    await world.product.database.seen_by_owner(
-        "UPDATE role SET conditional = $3 WHERE tenant_id = $1 AND key = $2",
-        world.tenant.id,
-        role,
-        list(grants),
-    )
-    return await signed_in(world.product.database, world.tenant, role)
 
 
 @pytest.mark.requirement("003-09", "003-10", "000-21", "003-05")
@@ -135,6 +97,8 @@ async def test_what_belongs_to_another_tenant_is_not_there(product: Product) -> 
         ({"type": "call", "name": "x", "attributes": {"seconds": "9"}}, "attributes.seconds"),
         ({"type": "call", "name": "x", "attributes": [1]}, "attributes"),
         ({"type": "call", "name": "x", "attributes": {"more": "x" * 17_000}}, "attributes"),
+        ({"type": "call", "name": "x", "attributes": {"more": ["a\\\0"]}}, "attributes"),
+        ({"type": "call", "name": "x", "attributes": {"\0": 1}}, "attributes"),
     ],
 )
 async def test_bad_input_is_refused_by_field(product: Product, given: dict[str, Any], field: str) -> None:
@@ -144,6 +108,26 @@ async def test_bad_input_is_refused_by_field(product: Product, given: dict[str, 
     assert reply.codes == ["BAD_USER_INPUT"]
     assert list(reply.errors[0]["extensions"]["fields"]) == [field]
     assert await snapshot(product.database) == before
+
+
+@pytest.mark.parametrize("more", ["1e400", "-1e400", "123456789012345678901", "[{a: 1e400}]"])
+async def test_numbers_that_would_not_be_kept_as_they_are_are_refused(product: Product, more: str) -> None:
+    world = await World.make(product)
+    document = """mutation { resourceCreate(input: {type: "call", name: "x", attributes: {more: MORE}}) {
+      resource { id } } }"""
+    reply = await product.as_(world.owner).ask(document.replace("MORE", more))
+    assert reply.codes == ["BAD_USER_INPUT"]
+    assert list(reply.errors[0]["extensions"]["fields"]) == ["attributes"]
+    assert await names(product.as_(world.owner), "call") == []
+
+
+async def test_what_only_looks_like_a_nul_is_kept(product: Product) -> None:
+    world = await World.make(product)
+    given = {"more": "\\u0000", "far": 1e308, "tenth": 0.1, "large": 2**63}
+    made = await product.as_(world.owner).query(
+        CREATE, input={"type": "call", "name": "x", "attributes": given}
+    )
+    assert made["resourceCreate"]["resource"]["attributes"] == given
 
 
 async def test_a_change_replaces_and_is_bound_to_the_types_states(product: Product) -> None:
@@ -230,6 +214,19 @@ async def test_an_api_key_reaches_what_its_issuer_and_its_permissions_both_do(pr
     assert await names(key, "ticket") == ["Theirs"]
     assert (await key.ask(CREATE, {"input": {"type": "ticket", "name": "x"}})).codes == ["FORBIDDEN"]
     assert (await key.ask(LIST, {"type": "call"})).codes == ["FORBIDDEN"]
+
+
+async def test_an_api_key_has_for_its_own_what_is_its_issuers(product: Product) -> None:
+    world = await World.make(product)
+    await make(product.as_(world.owner), "call", "Theirs")
+    role = await world.role_with("call:originate", "call:read_own", "apikey:manage")
+    issuer = await signed_in(product.database, world.tenant, role)
+    await make(product.as_(issuer), "call", "Issuer's")
+    await world.prove(issuer)
+    made = await make_api_key(product.database, issuer, "call:read_own", "call:originate")
+    key = product.with_token(made.text)
+    await make(key, "call", "Key's")
+    assert await names(key, "call") == ["Issuer's", "Key's"]
 
 
 async def test_without_a_token_or_with_the_platforms_nothing_is_reached(product: Product) -> None:

@@ -83,7 +83,7 @@ async def test_a_platform_token_names_no_tenant(product: Product) -> None:
     "ending",
     [
         "UPDATE session SET revoked = true WHERE id = $1",
-        "UPDATE session SET expires_at = now() - interval '1 s' WHERE id = $1",
+        "UPDATE session SET expires_at = now() - interval '1 hour' WHERE id = $1",
         "UPDATE member m SET version = m.version + 1 FROM session s WHERE s.member_id = m.id AND s.id = $1",
         "UPDATE member m SET status = 'SUSPENDED' FROM session s WHERE s.member_id = m.id AND s.id = $1",
         "UPDATE tenant t SET suspended = true FROM session s WHERE s.tenant_id = t.id AND s.id = $1",

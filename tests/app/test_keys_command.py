@@ -12,7 +12,8 @@ from tenantry.tokens.encryption import EncryptionKeys
 from tenantry.tokens.errors import KeyFileError
 from tenantry.tokens.signing import SigningKeys
 from tests.support.database import TemporaryDatabase
-from tests.support.factories import make_user
+from tests.support.factories import make_tenant, make_user, signed_in
+from tests.support.hooks import make_webhook
 from tests.support.logins import address
 
 
@@ -79,19 +80,23 @@ async def test_a_key_that_seals_is_retired_once_nothing_is_sealed_under_it(
     await database.seen_by_owner(
         "INSERT INTO totp_factor (user_id, key_id, box, created_at) VALUES ($1, $2, $3, now())", user, *sealed
     )
+    owner = await signed_in(database, await make_tenant(database), "owner")
+    webhook = await make_webhook(database, owner, old)
     assert "tenantry keys reseal" in ran("rotate", str(file), "--announce", "0").output
     where = {"TENANTRY_DATABASE_URL": database.app_dsn, "TENANTRY_ENCRYPTION_KEY_FILE": str(file)}
     retiring = ("retire", str(file), old.active.kid)
     refused = await asyncio.to_thread(ran, *retiring, **where)
     assert isinstance(refused.exception, CannotGoOn)
-    assert "1 secrets only open" in str(refused.exception)
-    assert "1 secrets are sealed anew" in (await asyncio.to_thread(ran, "reseal", **where)).output
+    assert "2 secrets only open" in str(refused.exception)
+    assert "2 secrets are sealed anew" in (await asyncio.to_thread(ran, "reseal", **where)).output
     assert "0 secrets are sealed anew" in (await asyncio.to_thread(ran, "reseal", **where)).output
     assert (await asyncio.to_thread(ran, *retiring, **where)).exit_code == 0
     (row,) = await database.seen_by_owner("SELECT key_id, box FROM totp_factor WHERE user_id = $1", user)
     keys = EncryptionKeys.load(file)
     assert row["key_id"] == keys.active.kid != old.active.kid
     assert keys.open(row["key_id"], row["box"], context=user.bytes) == b"secret"
+    under = "SELECT key_id FROM webhook_secret WHERE endpoint_id = $1"
+    assert await database.value(under, webhook.endpoint.id) == keys.active.kid
 
 
 def test_resealing_needs_to_know_with_which_keys() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tenantry.authentication.login.candidates import Candidate, choices, one_for_each_tenant
 from tenantry.authentication.login.errors import MemberSuspended, NotInvited
+from tenantry.directory.members.errors import SingleMembership
 from tenantry.kernel.ids import PLATFORM_TENANT_KEY
 from tenantry.kernel.principal import Scope
 
@@ -13,14 +14,18 @@ from tenantry.kernel.principal import Scope
 def candidate(
     tenant: str, status: str = "ACTIVE", *, live: bool = False, suspended: bool = False, linked: bool = True
 ) -> Candidate:
+    elsewhere = tenant in {"X", "Y", "Z"}
     key = PLATFORM_TENANT_KEY if tenant == "platform" else uuid4()
-    return Candidate(key, tenant, tenant, suspended, uuid4(), status, live, linked)
+    return Candidate(key, tenant, tenant, suspended, uuid4(), status, live, linked, elsewhere, elsewhere)
 
 
 A, B, P = candidate("A"), candidate("B"), candidate("platform")
 INVITED = candidate("I", "INVITED", live=True)
 LAPSED = candidate("L", "INVITED")
 SUSPENDED = candidate("S", "SUSPENDED")
+ELSEWHERE = candidate("X", "INVITED", live=True, linked=False)
+ELSEWHERE_ACTIVE = candidate("Y", linked=False)
+ELSEWHERE_LAPSED = candidate("Z", "INVITED", linked=False)
 CLOSED = candidate("C", suspended=True)
 CLOSED_INVITED = candidate("D", "INVITED", live=True, suspended=True)
 
@@ -44,6 +49,11 @@ CLOSED_INVITED = candidate("D", "INVITED", live=True, suspended=True)
         ([SUSPENDED], None, None, MemberSuspended),
         ([SUSPENDED, A], None, None, "A"),
         ([SUSPENDED, A], "S", None, MemberSuspended),
+        ([A, ELSEWHERE, ELSEWHERE_ACTIVE], None, None, "A"),
+        ([A, ELSEWHERE], "X", None, SingleMembership),
+        ([A, ELSEWHERE_ACTIVE], "Y", None, SingleMembership),
+        ([A, ELSEWHERE_LAPSED], "Z", None, NotInvited),
+        ([SUSPENDED, ELSEWHERE], None, None, MemberSuspended),
         ([CLOSED], None, None, MemberSuspended),
         ([CLOSED, A, B], None, None, "AB"),
         ([CLOSED_INVITED], None, None, MemberSuspended),

@@ -204,3 +204,20 @@ async def test_a_blueprint_without_an_owner_takes_none(fresh: TemporaryDatabase)
         await create_tenant(
             work, blueprint="ownerless", slug="ownerless", name="Any", owner_email="a@b.example"
         )
+
+
+async def test_who_holds_a_role_for_a_time_is_no_owner_when_it_becomes_an_owners(
+    fresh: TemporaryDatabase,
+) -> None:
+    tenant = await make_tenant(fresh)
+    await make_member(fresh, tenant, "owner")
+    lasting, timed, guest = [await make_member(fresh, tenant, "admin") for _ in range(3)]
+    later = "SET expires_at = now() + interval '7 days'"
+    await fresh.seen_by_owner("UPDATE member_role " + later + " WHERE member_id = $1", timed.id)
+    await fresh.seen_by_owner("UPDATE member " + later + " WHERE id = $1", guest.id)
+    assert await apply(fresh, changed(lambda data: data["roles"]["admin"].update(owner=True)))
+    owners = [
+        await fresh.value("SELECT is_owner FROM member WHERE id = $1", each.id)
+        for each in (lasting, timed, guest)
+    ]
+    assert owners == [True, False, False]

@@ -155,6 +155,24 @@ async def test_new_rights_end_the_tokens_of_those_who_hold_the_role(database: Te
     assert (await database.value(version, holder.id), await database.value(version, bystander.id)) == (2, 1)
 
 
+async def test_what_was_held_under_a_condition_ends_with_its_tokens(database: TemporaryDatabase) -> None:
+    tenant = await make_tenant(database)
+    owner = await signed_in(database, tenant, "owner")
+    role = await custom(database, owner)
+    # As a role that its blueprint has dropped while somebody held it.
+    await database.seen_by_owner(
+        "UPDATE role SET conditional = '{ticket:delete when own}' WHERE id = $1", role.id
+    )
+    session = await sign_in(database, await make_member(database, tenant, "night_shift"))
+    assert session.conditional == {"ticket:delete": {"own"}}
+    async with database.writing(owner) as work:
+        await update_role(work, role.node_id, permissions=["ticket:read"])
+    assert (await row_of(database, role))["conditional"] == []
+    with pytest.raises(Unauthenticated):
+        async with database.writing(session):
+            pass
+
+
 async def test_a_new_name_ends_no_token(database: TemporaryDatabase) -> None:
     tenant = await make_tenant(database)
     owner = await signed_in(database, tenant, "owner")

@@ -21,6 +21,7 @@ from tests.support.world import World
 
 THINGS = (
     "<powerless member> <invitation> <API key> <identity provider> <published domain> <ticket object> <team>"
+    " <dead delivery>"
 )
 # What is not made by these: a provider that gives a role, and what each member wrote for themselves alone.
 BESIDES = (

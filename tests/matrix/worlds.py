@@ -25,6 +25,11 @@ def blueprints() -> Mapping[str, BlueprintDocument]:
     return documents()
 
 
+def largest_plan(blueprint: str) -> str | None:
+    """The last of its plans; None where it has none."""
+    return next(reversed(blueprints()[blueprint].plans), None)
+
+
 class ProductWorld(World):
     """As ``World``, in a tenant of ``blueprint``."""
 
@@ -35,6 +40,10 @@ class ProductWorld(World):
         """A tenant of its own with an owner of its own."""
         home = HOME if blueprint == PLATFORM else blueprint
         tenant = await make_tenant(product.database, home)
+        # On its largest plan: what smaller ones leave out is another matter (tests/directory/test_plans.py).
+        await product.database.seen_by_owner(
+            "UPDATE tenant SET plan = $2 WHERE id = $1", tenant.id, largest_plan(home)
+        )
         made = cls(product, tenant, await signed_in(product.database, tenant, roles(home)[0]))
         made.blueprint = home
         return made
@@ -58,6 +67,7 @@ class ProductWorld(World):
         for ours, theirs in (
             ('"extension"', f'"{objects["made"]}"'),
             ('"archive"', f'"{objects["action"]}"'),
+            ('"gold"', f'"{largest_plan(self.blueprint) or "gold"}"'),
             ('["org:read"]', f'["{self.some_permission()}"]'),
         ):
             document = document.replace(ours, theirs)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tenantry.app.application import SIGNING_KEYS, Outside, running
+from tenantry.app.application import ENCRYPTION_KEYS, SIGNING_KEYS, Outside, running
 from tenantry.authentication.login.claims import principal_of
 from tenantry.directory.members.models import Member
 from tenantry.kernel.principal import Authority
@@ -19,6 +19,7 @@ from tenantry.mail.mailbox import Mailbox
 from tenantry.mail.port import MailMessage
 from tenantry.settings import Limits, Settings
 from tenantry.tokens.access_tokens import AccessTokens
+from tenantry.tokens.encryption import EncryptionKeys
 from tenantry.tokens.signing import SigningKeys
 from tenantry.web.wire import Wire
 from tests.support.clocks import MovableClock
@@ -135,6 +136,12 @@ class Product:
     names: dict[str, list[str]]
     """The domain name system: TXT records by name."""
     http: httpx.AsyncClient = field(repr=False)
+
+    @property
+    def sealing(self) -> EncryptionKeys:
+        """The keys that seal secrets here."""
+        path = self.settings.encryption_key_file or self.settings.data_dir / ENCRYPTION_KEYS
+        return EncryptionKeys.load(path)
 
     @property
     def anonymous(self) -> Speaker:

@@ -23,6 +23,12 @@ DIRECTORY = (
     "connection",
     "connection_role",
     "email_domain",
+    "resource",
+    "team",
+    "team_member",
+    "webhook_endpoint",
+    "webhook_secret",
+    "webhook_delivery",
 )
 
 

@@ -11,6 +11,7 @@ from tenantry.directory.resources.models import Resource
 from tenantry.directory.roles.service import create_role
 from tenantry.directory.teams.service import create_team
 from tenantry.directory.tenants.models import Tenant
+from tenantry.directory.webhooks.service import MadeSecret, update
 from tenantry.kernel.principal import Authority
 from tests.support.api import Product, Speaker
 from tests.support.authenticator import draft, set_up
@@ -23,6 +24,7 @@ from tests.support.factories import (
     signed_in,
     system_authority,
 )
+from tests.support.hooks import make_dead_delivery, make_webhook
 from tests.support.logins import address, invite, role_id, token_in
 
 PLACE = re.compile(r"<([\w ]+)>")
@@ -165,6 +167,19 @@ class World:
     async def _make_published_domain(self) -> str:
         """Listed, and its record published."""
         return (await list_domain(self.product, self.owner, await self._make_fresh_domain())).node_id
+
+    async def _make_webhook(self) -> str:
+        return (await self._webhook()).endpoint.node_id
+
+    async def _make_dead_delivery(self) -> str:
+        return await make_dead_delivery(self.product.database, self.owner, await self._webhook())
+
+    async def _webhook(self) -> MadeSecret:
+        """Switched off: what is replayed to it does not go out while a test looks at the rows."""
+        made = await make_webhook(self.product.database, self.owner, self.product.sealing)
+        async with self.product.database.writing(self.owner) as work:
+            await update(work, made.endpoint.node_id, enabled=False)
+        return made
 
     async def _make_extension_object(self) -> str:
         return await self._object("extension")

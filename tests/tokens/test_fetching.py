@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from httpx import AsyncClient
 
+from tenantry.tokens.addresses import is_public, resolve
 from tenantry.tokens.errors import IssuerUnavailable
-from tenantry.tokens.fetching import MAX_BYTES, Fetcher, is_public, issuer_client, resolve
+from tenantry.tokens.fetching import MAX_BYTES, Fetcher, issuer_client
 from tests.support.loopback import Answer, loopback_server
 
 

@@ -38,6 +38,7 @@ def lines(stream: io.StringIO) -> list[dict[str, object]]:
     [
         (f"refused {JWT} twice", JWT),
         ("Authorization: Bearer abcdef.123-_~", "abcdef"),
+        ("it is whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw, keep it", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
         ("basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
         ("GET /callback?state=x&code=4%2F0Ab_secret HTTP/1.1", "0Ab_secret"),
         ("POST /x?refresh_token=r1_abc&y=1", "r1_abc"),

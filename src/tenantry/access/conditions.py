@@ -7,9 +7,11 @@ Python's expression syntax, less nearly all of it: facts and literals compared, 
 import ast
 import ipaddress
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
+from math import isfinite
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -28,6 +30,7 @@ class Kind(StrEnum):
     """Of a resource, by its type's JSON Schema: as what it is read the other side says."""
     BOOLEAN = "boolean"
     NUMBER = "number"
+    NUMBERS = "list of numbers"
     PERSON = "person"
     TEAM = "team"
     TEAMS = "list of teams"
@@ -82,11 +85,20 @@ class Fact:
         return self.path.startswith(RESOURCE)
 
 
+Number: TypeAlias = int | Decimal
+"""As it is written: 0.1 is a tenth, not the float next to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Literal:
     """A value as it is written: a number, a text, a boolean, or a list of texts or numbers."""
 
-    value: bool | int | float | str | tuple[str | int | float, ...]
+    value: bool | Number | str | tuple[str, ...] | tuple[Number, ...]
+    kind: Kind = field(init=False)
+    """Its type. Python holds ``True`` and ``1`` to be equal; with it no cache takes one for the other."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", _kind_of(self.value))
 
     @property
     def of_resource(self) -> bool:
@@ -178,7 +190,7 @@ def facts_of(condition: Condition) -> Iterator[Fact]:
                 yield from facts_of(part)
         case Not(part):
             yield from facts_of(part)
-        case Truth():
+        case _:
             return
 
 
@@ -195,38 +207,29 @@ def attributes_of(condition: Condition) -> Mapping[str, Kind]:
                 found |= attributes_of(part)
         case Not(part):
             found |= attributes_of(part)
-        case Truth():
+        case _:
             pass
     return found
 
 
 def read_as(term: Term, operator: str, other: Term) -> Kind:
     """The type that ``term`` has in a comparison with ``other``; an attribute's is the other's."""
-    own = kind_of(term)
+    own = term.kind
     if own is not Kind.ATTRIBUTE:
         return own
-    there = kind_of(other)
+    there = other.kind
     if operator != "in":
         return there if there in _PLAIN else own
-    if isinstance(other, Literal) and isinstance(other.value, tuple):
-        numbers = bool(other.value) and not isinstance(other.value[0], str)
-        return Kind.NUMBER if numbers else Kind.TEXT
-    return Kind.TEXT if there is Kind.TEXTS else Kind.TEXTS
+    # To the right of `in`, an attribute is a list of texts.
+    return {Kind.NUMBERS: Kind.NUMBER, Kind.TEXTS: Kind.TEXT}.get(there, Kind.TEXTS)
 
 
-def kind_of(term: Term) -> Kind:
-    """The type of a term."""
-    if isinstance(term, Fact):
-        return term.kind
-    match term.value:
-        case bool():
-            return Kind.BOOLEAN
-        case int() | float():
-            return Kind.NUMBER
-        case str():
-            return Kind.TEXT
-        case _:
-            return Kind.TEXTS
+def _kind_of(value: object) -> Kind:
+    if isinstance(value, tuple):
+        return Kind.TEXTS if isinstance(value[0], str) else Kind.NUMBERS
+    if isinstance(value, bool):
+        return Kind.BOOLEAN
+    return Kind.TEXT if isinstance(value, str) else Kind.NUMBER
 
 
 def _condition(node: ast.expr) -> Condition:  # noqa: PLR0911 - one arm a form
@@ -254,10 +257,14 @@ def _condition(node: ast.expr) -> Condition:  # noqa: PLR0911 - one arm a form
 
 def _term(node: ast.expr) -> Term:
     match node:
-        case ast.Constant(bool() | int() | float() | str() as value):
+        case ast.Constant(bool() as value):
             return Literal(value)
+        case ast.Constant(str() as text):
+            return Literal(_storable(text))
+        case ast.Constant(int() | float() as value):
+            return Literal(_number(value))
         case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as value)) if not isinstance(value, bool):
-            return Literal(-value)
+            return Literal(_number(-value))
         case ast.List(elements) | ast.Tuple(elements):
             return Literal(_listed(elements))
         case ast.Attribute() | ast.Name():
@@ -266,13 +273,28 @@ def _term(node: ast.expr) -> Term:
             raise ConditionInvalid(f"`{_shown(node)}` is no fact and no value")
 
 
-def _listed(elements: list[ast.expr]) -> tuple[str | int | float, ...]:
-    values = [element.value for element in elements if isinstance(element, ast.Constant)]
-    texts = [value for value in values if isinstance(value, str)]
-    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+def _number(value: float) -> Number:
+    if isinstance(value, float) and not isfinite(value):
+        raise ConditionInvalid("a number is too large")
+    return value if isinstance(value, int) else Decimal(str(value))
+
+
+def _listed(elements: list[ast.expr]) -> tuple[str, ...] | tuple[Number, ...]:
+    values = [term.value for term in map(_term, elements) if isinstance(term, Literal)]
+    texts = tuple(value for value in values if isinstance(value, str))
+    numbers = tuple(
+        value for value in values if isinstance(value, int | Decimal) and not isinstance(value, bool)
+    )
     if not elements or len(elements) not in {len(texts), len(numbers)}:
         raise ConditionInvalid("a list holds texts only, or numbers only, and at least one")
-    return tuple(texts or numbers)
+    return texts or numbers
+
+
+def _storable(text: str) -> str:
+    """The text, unless PostgreSQL, which is asked with it, could not hold it."""
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ConditionInvalid("a text holds no NUL, and no half of a surrogate pair")
+    return text
 
 
 def _fact(path: str) -> Fact:
@@ -300,7 +322,7 @@ def _fits(kinds: tuple[Kind, Kind], operator: str, right: Term) -> bool:
     if operator == "in":
         if one is Kind.ADDRESS:
             return _networks(right)
-        among = {Kind.TEXT: Kind.TEXTS, Kind.NUMBER: Kind.TEXTS, Kind.TEAM: Kind.TEAMS}
+        among = {Kind.TEXT: Kind.TEXTS, Kind.NUMBER: Kind.NUMBERS, Kind.TEAM: Kind.TEAMS}
         return among.get(one) is other
     if operator in _ORDERED:
         return kinds == (Kind.NUMBER, Kind.NUMBER)

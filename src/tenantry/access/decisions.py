@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tenantry.access.permissions import CONDITIONABLE, WILDCARD
 from tenantry.access.rules import Rule, RuleKind
@@ -33,13 +34,15 @@ class Decision:
 
 ALLOWED = Decision(allowed=True)
 NOT_SIGNED_IN = Decision(allowed=False, code=ErrorCode.UNAUTHENTICATED, reason="You are not signed in.")
+_OTHER_ROLE = Decision(allowed=False, code=ErrorCode.FORBIDDEN, reason="This is for another role.")
 _AWAITED = Decision(
     allowed=False, code=ErrorCode.STEP_UP_REQUIRED, reason="A second factor is asked for here; set one up."
 )
 
 # Reading a member through its enumeration costs as much as the rest of a decision.
 _PUBLIC = RuleKind.PUBLIC
-_SIGNED_IN = frozenset({RuleKind.AUTHENTICATED, RuleKind.GATED})
+_ROLES = RuleKind.ROLES
+_SIGNED_IN = frozenset({RuleKind.AUTHENTICATED, RuleKind.GATED, RuleKind.SCOPES})
 
 
 def decide(rule: Rule, authority: Authority | None, factor_age: int | None = None) -> Decision:  # noqa: PLR0911 - a ladder
@@ -61,6 +64,8 @@ def decide(rule: Rule, authority: Authority | None, factor_age: int | None = Non
         return _scope_mismatch(scope)
     if kind in _SIGNED_IN:
         return ALLOWED
+    if kind is _ROLES:
+        return _by_role(rule, authority)
     held = authority.permissions
     for wanted in rule.any_of:
         if wanted <= held:
@@ -73,10 +78,19 @@ def decide(rule: Rule, authority: Authority | None, factor_age: int | None = Non
     return _step_up(rule.freshness)
 
 
+def _by_role(rule: Rule, authority: Authority) -> Decision:
+    """Of a key the roles are its issuer's, and it may be narrower than they are."""
+    if authority.key is not None or rule.roles.isdisjoint(authority.roles):
+        return _OTHER_ROLE
+    return _AWAITED if authority.awaits_factor else ALLOWED
+
+
 def _under_conditions(rule: Rule, authority: Authority) -> bool:
     """Whether some alternative is held, part of it under conditions that are looked at for each object."""
+    if CONDITIONABLE.isdisjoint(authority.conditional):
+        return False
     held = authority.permissions | (authority.conditional.keys() & CONDITIONABLE)
-    return len(held) > len(authority.permissions) and any(wanted <= held for wanted in rule.any_of)
+    return any(wanted <= held for wanted in rule.any_of)
 
 
 def conditionally(rule: Rule, authority: Authority) -> bool:
@@ -138,8 +152,11 @@ def _scope_mismatch(scope: Scope) -> Decision:
 
 
 def _forbidden(rule: Rule, held: frozenset[str]) -> Decision:
-    cheapest = min((wanted - held for wanted in rule.any_of), key=len)
-    permission = min(cheapest)
+    return _not_held(min(min([wanted - held for wanted in rule.any_of], key=len)))
+
+
+@lru_cache(maxsize=4_096)
+def _not_held(permission: str) -> Decision:
     reason = f"You do not hold `{permission}`."
     return Decision(allowed=False, code=ErrorCode.FORBIDDEN, permission=permission, reason=reason)
 

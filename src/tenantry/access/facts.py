@@ -1,6 +1,6 @@
 """What conditions are decided from: of who asks, their tenant and the moment; and of one object."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC
 from typing import Any, Protocol
 from uuid import UUID
@@ -58,6 +58,40 @@ def asked_by(authority: Authority, environment: Environment | None) -> dict[str,
             "environment.weekday": at.isoweekday(),
         }
     return facts
+
+
+def asked_of(
+    asker: Mapping[str, object],
+    *,
+    user_id: UUID | None,
+    email: str,
+    is_owner: bool,
+    roles: tuple[str, ...],
+    teams: Collection[UUID],
+) -> dict[str, object]:
+    """The facts where somebody (``asked_by``) asks about another person of their tenant.
+
+    Of that person's own request there is none, so nothing is known of ``UNKNOWN_OF_ANOTHER``.
+    """
+    return {
+        **asker,
+        "subject.email": email,
+        "subject.id": user_id,
+        "subject.is_owner": is_owner,
+        "subject.kind": str(ActorKind.USER),
+        "subject.roles": roles,
+        "subject.teams": teams,
+        **dict.fromkeys(UNKNOWN_OF_ANOTHER),
+    }
+
+
+UNKNOWN_OF_ANOTHER = frozenset({"environment.factor_age", "environment.ip"})
+"""What depends on the request by which somebody would do it."""
+
+
+def about_team(team_id: UUID) -> Facts:
+    """The facts of a team, which is its own; the rest is missing."""
+    return {"resource.team": team_id, "resource.type": "team"}
 
 
 def about(resource: Owned) -> Facts:

@@ -1,19 +1,35 @@
 """A grant: a permission, and perhaps the condition it depends on."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import lru_cache
+from typing import Protocol, TypeAlias
 
 from tenantry.access.catalogue import Catalogue
-from tenantry.access.conditions import Condition, parse_condition
+from tenantry.access.conditions import Condition, facts_of, parse_condition
+from tenantry.access.decisions import holds
 from tenantry.access.permissions import WILDCARD
-from tenantry.access.predicates import ALWAYS, Facts, any_of, holds
+from tenantry.access.predicates import ALWAYS, any_of
 from tenantry.kernel.principal import Authority
 
 WHEN = " when "
 
 Conditional: TypeAlias = Mapping[str, frozenset[str]]
 """By permission the conditions under which it is held, any of which suffices."""
+
+
+class Holder(Protocol):
+    """Whoever holds permissions: an authority, or what a member's roles would make of one."""
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """Whatever the case."""
+        ...
+
+    @property
+    def conditional(self) -> Conditional:
+        """Under conditions only."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +82,23 @@ def conditional(catalogue: Catalogue, grants: Iterable[Grant], plain: frozenset[
     return {name: sorted(conditions) for name, conditions in sorted(found.items())}
 
 
-def condition_of(authority: Authority, permission: str) -> Condition:
-    """Under which condition the caller holds a permission: always, never, or what their grants say."""
-    if permission in authority.permissions or WILDCARD in authority.permissions:
+def condition_of(holder: Holder, permission: str) -> Condition:
+    """Under which condition somebody holds a permission: always, never, or what their grants say."""
+    if holds(holder.permissions, permission):
         return ALWAYS
-    return any_of([parse_condition(text) for text in authority.conditional.get(permission, ())])
+    return _either(holder.conditional.get(permission, _NONE))
 
 
-def permits(authority: Authority, permission: str, facts: Callable[[], Facts]) -> bool:
-    """Whether the caller may, about what ``facts`` describe; they are asked for only if it depends."""
-    condition = condition_of(authority, permission)
-    return condition == ALWAYS or holds(condition, facts())
+def looks_at(authority: Authority, path: str) -> bool:
+    """Whether any of the caller's conditions looks at the fact of this path."""
+    conditions = frozenset[str]().union(*authority.conditional.values())
+    return any(fact.path == path for text in conditions for fact in facts_of(parse_condition(text)))
+
+
+_NONE = frozenset[str]()
+
+
+@lru_cache(maxsize=4_096)
+def _either(conditions: frozenset[str]) -> Condition:
+    # In one order, so that who holds the same has the same plans.
+    return any_of([parse_condition(text) for text in sorted(conditions)])

@@ -53,6 +53,8 @@ class BuiltIn(StrEnum):
     USER_READ_ALL = "user:read_all"
     USER_RESET_FACTOR = "user:reset_factor"
     """Take away the second factor of a person who has lost it."""
+    WEBHOOK_MANAGE = "webhook:manage"
+    """Where the tenant's events are sent, and what has become of them."""
 
 
 # Names that blueprints may cover already, though no field asks for them yet: a blueprint that

@@ -1,9 +1,12 @@
 """One condition two ways: evaluated for a write, compiled to SQL for a read; a test holds them equal."""
 
 import ipaddress
-from collections.abc import Callable, Collection, Mapping
+import operator
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
+from math import isfinite
 from typing import Any, TypeAlias, cast
 
 from sqlalchemy import (
@@ -34,6 +37,7 @@ from tenantry.access.conditions import (
     Kind,
     Literal,
     Not,
+    Number,
     Some,
     Term,
     Truth,
@@ -42,6 +46,8 @@ from tenantry.access.conditions import (
 
 Facts: TypeAlias = Mapping[str, object]
 """By path, and ``resource.attributes`` as one mapping. A fact that is not there, or None, is missing."""
+Check: TypeAlias = Callable[[Facts], bool]
+"""Whether a condition holds, of facts."""
 
 ALWAYS = Truth(value=True)
 NEVER = Truth(value=False)
@@ -68,36 +74,57 @@ class Columns:
 
 def holds(condition: Condition, facts: Facts) -> bool:
     """Whether a condition holds. Two-valued: a comparison with something missing is false. Raises nothing."""
+    return check_of(condition)(facts)
+
+
+@lru_cache(maxsize=4_096)
+def check_of(condition: Condition) -> Check:
+    """``holds`` of one condition, made ready for many facts."""
     match condition:
         case Truth(value):
-            return value
+            return lambda _: value
         case Every(parts):
-            return all(holds(part, facts) for part in parts)
+            every = tuple(map(check_of, parts))
+            return lambda facts: all(check(facts) for check in every)
         case Some(parts):
-            return any(holds(part, facts) for part in parts)
+            some = tuple(map(check_of, parts))
+            return lambda facts: any(check(facts) for check in some)
         case Not(part):
-            return not holds(part, facts)
-        case Comparison(left, operator, right):
-            return _compare(
-                operator, (read_as(left, operator, right), read_as(right, operator, left)), left, right, facts
-            )
+            negated = check_of(part)
+            return lambda facts: not negated(facts)
+        case Comparison(left, "in", right):
+            return _membership(left, right)
+        case _:
+            return _comparison(condition)
 
 
-def residual(condition: Condition, facts: Facts) -> Condition:
-    """What is left to ask of each row when all but the resource is known: of few shapes, so plans last."""
+def of_resource(term: Term) -> bool:
+    """Whether a term differs from row to row."""
+    return term.of_resource
+
+
+def residual(
+    condition: Condition, facts: Facts, left_open: Callable[[Term], bool] = of_resource
+) -> Condition:
+    """What is left to ask when all but ``left_open`` is known; nothing but ``Truth`` where that decides.
+
+    By default the resource is open, which each row brings: of few shapes, so plans last.
+    """
     match condition:
         case Truth():
             return condition
         case Comparison(left, _, right):
-            if left.of_resource or right.of_resource:
+            if left_open(left) or left_open(right):
                 return condition
             return ALWAYS if holds(condition, facts) else NEVER
         case Not(part):
-            return _negated(residual(part, facts))
+            return _negated(residual(part, facts, left_open))
         case Every(parts):
-            return _joined(Every, [residual(part, facts) for part in parts], neutral=ALWAYS, decisive=NEVER)
-        case Some(parts):
-            return _joined(Some, [residual(part, facts) for part in parts], neutral=NEVER, decisive=ALWAYS)
+            inner = [residual(part, facts, left_open) for part in parts]
+            return _joined(Every, inner, neutral=ALWAYS, decisive=NEVER)
+        case _:
+            inner = [residual(part, facts, left_open) for part in condition.parts]
+            return _joined(Some, inner, neutral=NEVER, decisive=ALWAYS)
 
 
 def any_of(conditions: Collection[Condition]) -> Condition:
@@ -121,7 +148,7 @@ def predicate(condition: Condition, columns: Columns) -> ColumnElement[bool]:
             return or_(*(predicate(part, columns) for part in parts))
         case Not(part):
             return not_(predicate(part, columns))
-        case Comparison():
+        case _:
             return func.coalesce(_sql(condition, columns), false(), type_=Boolean())
 
 
@@ -142,56 +169,88 @@ def _joined(
 
 # --- evaluated ------------------------------------------------------------------------------------
 
+Reader: TypeAlias = Callable[[Facts], Any]
+"""A term's value, None where it is missing or not of the type that it is read as."""
 
-def _compare(operator: str, kinds: tuple[Kind, Kind], left: Term, right: Term, facts: Facts) -> bool:
-    one, other = _value(left, kinds[0], facts), _value(right, kinds[1], facts)
-    if one is None or other is None:
-        return False
-    if operator == "in":
-        return _contains(cast("Collection[Any]", other), one, kinds[0])
-    return _ORDER[operator](one, other)
-
-
-_ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
-    "==": lambda one, other: one == other,
-    "!=": lambda one, other: one != other,
-    "<": lambda one, other: one < other,
-    "<=": lambda one, other: one <= other,
-    ">": lambda one, other: one > other,
-    ">=": lambda one, other: one >= other,
+_ORDER: Mapping[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
 }
 
 
-def _contains(those: Collection[Any], one: object, kind: Kind) -> bool:
-    if kind is Kind.ADDRESS:
-        address = cast("ipaddress.IPv4Address | ipaddress.IPv6Address", one)
-        return any(address in ipaddress.ip_network(network) for network in those)
-    if kind is Kind.NUMBER:
-        return one in {_number(each) for each in those}
-    return one in those
+def _comparison(comparison: Comparison) -> Check:
+    left, right = comparison.left, comparison.right
+    one = _reader(left, read_as(left, comparison.operator, right))
+    other = _reader(right, read_as(right, comparison.operator, left))
+    compare = _ORDER[comparison.operator]
+
+    def check(facts: Facts) -> bool:
+        mine, theirs = one(facts), other(facts)
+        return mine is not None and theirs is not None and compare(mine, theirs)
+
+    return check
 
 
-def _value(term: Term, kind: Kind, facts: Facts) -> object:
-    """A term's value if it is of ``kind``, else None."""
+def _membership(left: Term, right: Term) -> Check:
+    kind = read_as(left, "in", right)
+    one = _reader(left, kind)
+    those = _listed(kind, right) if isinstance(right, Literal) else _reader(right, read_as(right, "in", left))
+
+    def check(facts: Facts) -> bool:
+        mine, among = one(facts), those(facts)
+        return mine is not None and among is not None and mine in among
+
+    return check
+
+
+@dataclass(frozen=True, slots=True)
+class _Networks:
+    """What an address is in if it is in one of them."""
+
+    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+
+    def __contains__(self, address: object) -> bool:
+        return any(address in network for network in self.networks)
+
+
+def _listed(kind: Kind, those: Literal) -> Reader:
+    values = cast("tuple[str | Number, ...]", those.value)
+    among: Container[object] = (
+        _Networks(tuple(ipaddress.ip_network(str(value)) for value in values))
+        if kind is Kind.ADDRESS
+        else frozenset(values)
+    )
+    return lambda _: among
+
+
+def _reader(term: Term, kind: Kind) -> Reader:
+    read = _READ.get(kind)
     if isinstance(term, Literal):
-        value: object = term.value
-    elif term.path.startswith(ATTRIBUTES):
-        attributes = cast("Mapping[str, object]", facts.get("resource.attributes") or {})
-        value = attributes.get(term.path.removeprefix(ATTRIBUTES))
-    else:
-        value = facts.get(term.path)
-    return None if value is None else _READ.get(kind, _as_it_is)(value)
+        value = term.value
+        return lambda _: value
+    get = _attribute_of(term) if term.kind is Kind.ATTRIBUTE else operator.methodcaller("get", term.path)
+    return get if read is None else lambda facts: read(get(facts))
 
 
-def _as_it_is(value: object) -> object:
-    return value
+def _attribute_of(fact: Fact) -> Reader:
+    name = fact.path.removeprefix(ATTRIBUTES)
+
+    def get(facts: Facts) -> object:
+        attributes = cast("Mapping[str, object] | None", facts.get("resource.attributes"))
+        return None if attributes is None else attributes.get(name)
+
+    return get
 
 
-def _number(value: object) -> Decimal | None:
-    # As JSON has it: 0.1 is a tenth, not the float next to it, as PostgreSQL's numeric reads it.
-    whole = isinstance(value, int | float) and not isinstance(value, bool)
-    number = Decimal(str(value)) if whole else None
-    return number if number is not None and number.is_finite() else None
+def _number(value: object) -> Number | None:
+    # As JSON has it, and PostgreSQL's numeric reads it.
+    if isinstance(value, float):
+        return Decimal(str(value)) if isfinite(value) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _text(value: object) -> str | None:
@@ -206,7 +265,7 @@ def _boolean(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _address(value: object) -> object:
+def _address(value: object) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         found = ipaddress.ip_address(str(value))
     except ValueError:
@@ -215,25 +274,26 @@ def _address(value: object) -> object:
     return getattr(found, "ipv4_mapped", None) or found
 
 
-_READ: Mapping[Kind, Callable[[object], object]] = {
+_READ: Mapping[Kind, Callable[[object], Any]] = {
     Kind.ADDRESS: _address,
     Kind.BOOLEAN: _boolean,
     Kind.NUMBER: _number,
     Kind.TEXT: _text,
     Kind.TEXTS: _texts,
 }
+"""How a value is taken as a type; as it is where nothing stands here (people and teams, and no others)."""
 
 
 # --- compiled -------------------------------------------------------------------------------------
 
 
 def _sql(comparison: Comparison, columns: Columns) -> ColumnElement[bool]:
-    left, operator, right = comparison.left, comparison.operator, comparison.right
-    one, other = read_as(left, operator, right), read_as(right, operator, left)
-    if operator == "in":
+    left, right = comparison.left, comparison.right
+    one, other = read_as(left, comparison.operator, right), read_as(right, comparison.operator, left)
+    if comparison.operator == "in":
         return _sql_in(left, one, right, columns)
     mine, theirs = _operand(left, one, columns), _operand(right, other, columns)
-    return cast("ColumnElement[bool]", _ORDER[operator](mine, theirs))
+    return cast("ColumnElement[bool]", _ORDER[comparison.operator](mine, theirs))
 
 
 def _sql_in(left: Term, kind: Kind, right: Term, columns: Columns) -> ColumnElement[bool]:
@@ -243,7 +303,7 @@ def _sql_in(left: Term, kind: Kind, right: Term, columns: Columns) -> ColumnElem
     if isinstance(right, Literal):
         listed = cast("tuple[object, ...]", right.value)
         return mine == any_(
-            literal([_number(each) for each in listed], ARRAY(_NUMERIC))
+            literal(list(listed), ARRAY(_NUMERIC))
             if kind is Kind.NUMBER
             else literal(list(listed), ARRAY(Text()))
         )
@@ -255,7 +315,7 @@ def _sql_in(left: Term, kind: Kind, right: Term, columns: Columns) -> ColumnElem
 
 def _operand(term: Term, kind: Kind, columns: Columns) -> ColumnElement[Any]:
     if isinstance(term, Literal):
-        return literal(_number(term.value), _NUMERIC) if kind is Kind.NUMBER else literal(term.value)
+        return literal(term.value, _NUMERIC) if kind is Kind.NUMBER else literal(term.value)
     if term.kind is Kind.ATTRIBUTE:
         return _attribute(term, kind, columns)
     own: Mapping[str, ColumnElement[Any]] = {

@@ -6,12 +6,13 @@ from types import MappingProxyType
 from typing import Any
 
 from tenantry.access.conditions import Condition, parse_condition
-from tenantry.access.grants import condition_of
-from tenantry.access.predicates import ALWAYS, all_of, any_of
-from tenantry.kernel.principal import Authority
+from tenantry.access.grants import Holder, condition_of
+from tenantry.access.predicates import ALWAYS, NEVER, all_of, any_of
 
-OWN = parse_condition("own")
-OWN_TEAM = parse_condition("own_team")
+NARROWED: Mapping[str, Condition] = MappingProxyType(
+    {"": ALWAYS, "own": parse_condition("own"), "own_team": parse_condition("own_team")}
+)
+"""What each word asks of an object; "" asks nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,15 @@ class Gate:
         """The one that opens all, or else the widest there is: what a refusal names."""
         return self.any or self.own_team or self.own or ""
 
-    def condition(self, authority: Authority) -> Condition:
-        """What must hold of an object for the caller to pass: always, never, or what is asked of each."""
-        ways = [(self.any, ALWAYS), (self.own_team, OWN_TEAM), (self.own, OWN)]
-        return any_of(
-            [all_of([narrowed, condition_of(authority, name)]) for name, narrowed in ways if name is not None]
-        )
+    @property
+    def ways(self) -> Iterator[tuple[str, str]]:
+        """Each permission that is named, and of which objects it opens: a word of conditions, "" for all."""
+        named = ((self.any, ""), (self.own_team, "own_team"), (self.own, "own"))
+        yield from ((name, word) for name, word in named if name is not None)
+
+    def condition(self, holder: Holder) -> Condition:
+        """What must hold of an object for them to pass: always, never, or what is asked of each."""
+        return any_of([all_of([NARROWED[word], condition_of(holder, name)]) for name, word in self.ways])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,24 @@ class ResourceType:
     actions: Mapping[str, Gate]
     personal: bool = False
     """Whether what somebody wrote stays theirs when they leave."""
+
+    def readable(self, holder: Holder) -> Condition:
+        """What must hold of an object for them to see it."""
+        gate = self.gates.get("read")
+        return NEVER if gate is None else gate.condition(holder)
+
+    def narrowing(self, permission: str) -> tuple[str, ...]:
+        """Of which objects a permission opens anything, as conditions, where it stands for some only.
+
+        Where it stands for some in one place and for all in another, the narrower counts: a yes about
+        an object is one in every place.
+        """
+        gates = [gate for verb, gate in self.gates.items() if verb != "create"]
+        named = [
+            {word for name, word in gate.ways if name == permission}
+            for gate in (*gates, *self.actions.values())
+        ]
+        return tuple(sorted({" or ".join(sorted(words)) for words in named if words and "" not in words}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,16 @@ FRESH_SECONDS = 300
 
 
 class RuleKind(StrEnum):
-    """The three ways to guard a field; a field without a rule does not build."""
+    """The ways to guard a field; a field without a rule does not build."""
 
     AUTHENTICATED = "AUTHENTICATED"
     GATED = "GATED"
     """By the permission that the tenant's blueprint names for the object: its service decides."""
     PUBLIC = "PUBLIC"
     REQUIRES = "REQUIRES"
+    ROLES = "ROLES"
+    """By a role's key, for products that keep to roles; no field of the service's own asks for one."""
+    SCOPES = "SCOPES"
 
 
 class InvalidRule(ValueError):
@@ -31,14 +34,15 @@ class Rule:
     """What is asked for: any one of the sets in ``any_of``, and of that set everything.
 
     ``scope`` narrows to platform or tenant tokens; ``freshness`` is the greatest age, in
-    seconds, of the caller's second factor. Raises ``InvalidRule`` or ``InvalidPermission``
-    when made with parts that do not go together.
+    seconds, of the caller's second factor; ``roles`` are keys, any of which will do. Raises
+    ``InvalidRule`` or ``InvalidPermission`` when made with parts that do not go together.
     """
 
     kind: RuleKind
     any_of: tuple[frozenset[str], ...] = ()
     scope: Scope | None = None
     freshness: int | None = None
+    roles: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         for permission in frozenset[str]().union(*self.any_of):
@@ -59,6 +63,32 @@ def public() -> Rule:
 def authenticated(scope: Scope | None = None) -> Rule:
     """Anyone who is signed in may; with ``scope``, by a token of that scope only."""
     return Rule(RuleKind.AUTHENTICATED, scope=scope)
+
+
+def scopes(scope: Scope) -> Rule:
+    """Anyone who is signed in by a token of this scope may."""
+    return Rule(RuleKind.SCOPES, scope=scope)
+
+
+def roles(*names: str, scope: Scope | None = None) -> Rule:
+    """Whoever holds one of these roles may; a machine never does, whoever has issued its key.
+
+    A role's key is one's own in its scope only, so the scope is said: for all of them by
+    ``scope``, or in each name (``TENANT_ADMIN``, ``SYSTEM_ADMIN``). Ask for roles that a
+    blueprint locks: any other key may be a custom role's. Raises ``InvalidRule`` for no name,
+    for one without a scope, and for names of both scopes.
+    """
+    spelled = [(scope, name) if scope is not None else _scoped(name) for name in names]
+    if len({where for where, _ in spelled}) != 1:
+        raise InvalidRule("name at least one role, and roles of one scope")
+    return Rule(RuleKind.ROLES, scope=spelled[0][0], roles=frozenset(key for _, key in spelled))
+
+
+def _scoped(name: str) -> tuple[Scope, str]:
+    where, _, key = name.partition("_")
+    if where not in Scope.__members__ or not key:
+        raise InvalidRule(f"say the scope of {name!r}: roles({name!r}, scope=…), or TENANT_{name}")
+    return Scope[where], key
 
 
 def gated() -> Rule:
@@ -98,7 +128,10 @@ def sentence(rule: Rule) -> str:
     token = "" if rule.scope is None else f"a {_TOKENS[rule.scope]} token"
     if rule.kind is RuleKind.GATED:
         return "Requires the permission that the tenant's blueprint names for the type."
-    if rule.kind is RuleKind.AUTHENTICATED:
+    if rule.kind is RuleKind.ROLES:
+        listed = ", ".join(f"`{name}`" for name in sorted(rule.roles))
+        return f"Requires {token} and {'the role' if len(rule.roles) == 1 else 'one of the roles'} {listed}."
+    if rule.kind in {RuleKind.AUTHENTICATED, RuleKind.SCOPES}:
         return f"Signed-in callers with {token} only." if token else "Signed-in callers only."
     choices = [" and ".join(f"`{name}`" for name in sorted(each)) for each in rule.any_of]
     factor = "" if rule.freshness is None else f"a second factor of the last {rule.freshness} s"
@@ -109,6 +142,7 @@ def sentence(rule: Rule) -> str:
     return f"{lead} {', or '.join(choices)}."
 
 
+_SCOPED = frozenset({RuleKind.ROLES, RuleKind.SCOPES})
 _TOKENS = {Scope.SYSTEM: "platform", Scope.TENANT: "tenant"}
 
 
@@ -119,10 +153,22 @@ def _asks(rule: Rule) -> bool:
 
 
 def _misuse(rule: Rule) -> str | None:
-    if rule.kind is not RuleKind.REQUIRES and (rule.any_of or rule.freshness is not None):
-        return f"a rule of kind {rule.kind} names neither permissions nor freshness"
+    return _misuse_of_kind(rule) or _misuse_of_asking(rule)
+
+
+def _misuse_of_kind(rule: Rule) -> str | None:
     if rule.kind is RuleKind.PUBLIC and rule.scope is not None:
         return "a public field has no scope"
+    if rule.kind in _SCOPED and rule.scope is None:
+        return f"a rule of kind {rule.kind} has a scope"
+    if (rule.kind is RuleKind.ROLES) is not bool(rule.roles):
+        return f"a rule of kind {RuleKind.ROLES} names roles, and no other does"
+    return None
+
+
+def _misuse_of_asking(rule: Rule) -> str | None:
+    if rule.kind is not RuleKind.REQUIRES and (rule.any_of or rule.freshness is not None):
+        return f"a rule of kind {rule.kind} names neither permissions nor freshness"
     if rule.kind is RuleKind.REQUIRES and not _asks(rule):
         return "name at least one permission in each alternative; use authenticated() to ask for none"
     if rule.freshness is not None and rule.freshness < 1:

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tenantry import __version__
-from tenantry.access.decisions import holds
 from tenantry.access.resource_types import ResourceTypes
+from tenantry.api.inquiry import Inquiry
 from tenantry.api.operations import Caller, RefreshCookie
 from tenantry.api.outcomes import Outcome
-from tenantry.api.planner.presence import present
 from tenantry.api.services import Services
-from tenantry.kernel.errors import ErrorCode
 from tenantry.kernel.principal import Authority
 from tenantry.storage.unit_of_work import UnitOfWork
 
@@ -23,6 +21,7 @@ class Call:
     caller: Caller
     authority: Authority | None
     unit: UnitOfWork | None = None
+    inquiry: Inquiry | None = None
     cookie: RefreshCookie | None = None
     """Set by a function: what the client's cookie is to hold, once this has been committed."""
 
@@ -38,15 +37,12 @@ class Call:
         digest = None if self.authority is None else self.authority.resource_types
         return await self.services.resource_types.of(digest)
 
-    async def can(self, permission: str, on: str | None) -> Outcome:
-        """Whether the caller may; about an object, only where it is one of their tenant."""
-        authority = self.authority
-        reason: str | None = None
-        if authority is None or not holds(authority.permissions, permission):
-            reason = str(ErrorCode.FORBIDDEN)
-        elif on is not None and not await present(self.services.database, authority, on):
-            reason = str(ErrorCode.NOT_FOUND)
-        return Outcome("Decision", {"allowed": reason is None, "reason": reason})
+    @property
+    def asked(self) -> Inquiry:
+        """What this operation asks beforehand."""
+        if self.inquiry is None:
+            raise RuntimeError("a mutation asks nothing beforehand")
+        return self.inquiry
 
     def server_info(self) -> Outcome:
         """What anyone may know."""

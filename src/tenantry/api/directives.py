@@ -1,4 +1,4 @@
-"""The three ways to guard a field, as the schema prints them; enforced from the same rule."""
+"""The ways to guard a field, as the schema prints them; enforced from the same rule."""
 
 import strawberry
 from strawberry.schema_directive import Location
@@ -41,6 +41,25 @@ class Public:
     """Open to everyone."""
 
 
+@strawberry.schema_directive(
+    locations=_PLACES, name="scopes", description="Whoever is signed in by a token of `scope` may."
+)
+class Scopes:
+    """Tokens of one scope only."""
+
+    scope: Scope
+
+
+@strawberry.schema_directive(
+    locations=_PLACES, name="roles", description="Whoever holds one of the roles `names` in `scope` may."
+)
+class Roles:
+    """Holders of a role only."""
+
+    names: list[str]
+    scope: Scope
+
+
 def directive(rule: Rule) -> object:
     """The directive that prints ``rule``."""
     scope = strawberry.UNSET if rule.scope is None else rule.scope
@@ -49,6 +68,10 @@ def directive(rule: Rule) -> object:
             return Public()
         case RuleKind.AUTHENTICATED | RuleKind.GATED:
             return Authenticated(scope=scope)
+        case RuleKind.SCOPES:
+            return Scopes(scope=scope)
+        case RuleKind.ROLES:
+            return Roles(names=sorted(rule.roles), scope=scope)
         case RuleKind.REQUIRES:
             return Requires(
                 permissions=[[Permission(name) for name in sorted(each)] for each in rule.any_of],

@@ -2,20 +2,21 @@
 # graphql-core's own union types leave out the parameter of GraphQLList.
 # pyright: reportUnknownMemberType=false
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import orjson
 from graphql import GraphQLNonNull, GraphQLSchema
 
 from tenantry.api.call import Call
 from tenantry.api.errors import Failure, refused
+from tenantry.api.inquiry import Inquiry
 from tenantry.api.mutations import Mutations
-from tenantry.api.outcomes import Outcome as Value
 from tenantry.api.planner.arguments import Slot, Values
 from tenantry.api.planner.findings import Hole
 from tenantry.api.planner.introspection import introspected
 from tenantry.api.planner.plans import Plan
-from tenantry.api.planner.sources import Computed
+from tenantry.api.planner.sources import Computed, Named
 from tenantry.api.planning import Planned
 from tenantry.api.printing import Printer
 from tenantry.api.records import Book
@@ -55,8 +56,9 @@ class Engine:
         if plan.whole and data is not None and not (plan.findings.lookups and b"null" in data):
             return Result(data, failures, authority)
         answer: dict[str, Any] = orjson.loads(data) if data is not None else {}
+        inquiry = self._inquiry(plan, values, book)
         for hole in plan.findings.holes:
-            value = await self._fill(planned, hole, values, book, failures)
+            value = await self._fill(planned, hole, values, book, failures, inquiry)
             if value is None and isinstance(hole.graphql_type, GraphQLNonNull):
                 return Result(None, failures, authority)
             _put(answer, hole.path, value)
@@ -81,21 +83,35 @@ class Engine:
         await self._services.authorities.get(principal)
         raise Unauthenticated("AUTHORITY_CHANGED", "Your rights have just changed; sign in again.")
 
+    def _inquiry(self, plan: Plan, values: Values, book: Book) -> Inquiry:
+        """What all functions of the operation ask about, to be looked up once the first of them wants it."""
+        named = Named()
+        for hole in plan.findings.holes:
+            if isinstance(hole.source, Computed) and hole.source.names is not None:
+                named = named.joined(hole.source.names(_filled(hole.arguments, values)))
+        return Inquiry(self._services, book.operation.caller, book.authority, named)
+
     async def _fill(
-        self, planned: Planned, hole: Hole, values: Values, book: Book, failures: list[Failure]
+        self,
+        planned: Planned,
+        hole: Hole,
+        values: Values,
+        book: Book,
+        failures: list[Failure],
+        inquiry: Inquiry,
     ) -> object:
-        arguments = {name: _filled(value, values) for name, value in hole.arguments.items()}
-        if isinstance(hole.source, Computed):
-            call = Call(self._services, book.operation.caller, book.authority)
-            try:
-                value = await hole.source.function(call, arguments)
-            except DomainError as error:
-                failures += refused(error, hole.path)
-                return None
-            if isinstance(value, Value):
-                return await self._printer.value(planned, value, hole.details, hole.path, book.authority)
-            return value
-        return await self._cross(planned.plan, hole, values, book, failures)
+        if not isinstance(hole.source, Computed):
+            return await self._cross(planned.plan, hole, values, book, failures)
+        call = Call(self._services, book.operation.caller, book.authority, inquiry=inquiry)
+        try:
+            value = await hole.source.function(call, _filled(hole.arguments, values))
+            return await self._printer.whatever(planned, value, hole.details, hole.path, book.authority)
+        except Unauthenticated:
+            # Since the operation began the authority has ended: nothing of it is answered.
+            raise
+        except DomainError as error:
+            failures += refused(error, hole.path)
+            return None
 
     async def _cross(
         self, plan: Plan, hole: Hole, values: Values, book: Book, failures: list[Failure]
@@ -146,6 +162,12 @@ def _record_reads(plan: Plan, result: Result, book: Book) -> None:
 
 
 def _filled(value: Any, values: Values) -> Any:
+    """Arguments with what variables bring in place of their slots."""
+    if isinstance(value, Mapping):
+        inside = cast("Mapping[str, Any]", value)
+        return {name: _filled(each, values) for name, each in inside.items()}
+    if isinstance(value, list):
+        return [_filled(each, values) for each in cast("list[Any]", value)]
     return value.get(values) if isinstance(value, Slot) else value
 
 

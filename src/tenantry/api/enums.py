@@ -7,12 +7,16 @@ import strawberry
 from tenantry.audit.records import Outcome as AuditOutcome
 from tenantry.directory.invitations.models import InvitationStatus
 from tenantry.directory.members.models import MemberStatus
+from tenantry.directory.webhooks.models import DeliveryState
 from tenantry.kernel.principal import Scope
 
 # Strawberry marks the class in place; its return value would be a variable, not a type.
 strawberry.enum(Scope, name="Scope", description="The platform, or one tenant.")
 strawberry.enum(MemberStatus, name="MemberStatus", description="Only ACTIVE members may act.")
 strawberry.enum(InvitationStatus, name="InvitationStatus", description="Where an invitation stands.")
+strawberry.enum(
+    DeliveryState, name="DeliveryState", description="On its way, taken by the receiver, or given up."
+)
 strawberry.enum(
     AuditOutcome,
     name="AuditOutcome",
@@ -37,4 +41,12 @@ class MemberOrderField(Enum):
     NAME = "NAME"
 
 
-__all__ = ["AuditOutcome", "Direction", "InvitationStatus", "MemberOrderField", "MemberStatus", "Scope"]
+__all__ = [
+    "AuditOutcome",
+    "DeliveryState",
+    "Direction",
+    "InvitationStatus",
+    "MemberOrderField",
+    "MemberStatus",
+    "Scope",
+]

@@ -1,6 +1,6 @@
 """Asking people in."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import strawberry
@@ -17,6 +17,7 @@ from tenantry.api.problems import (
     InvitationNotPending,
     InvitationPending,
     RoleNotGrantable,
+    SeatsExhausted,
     TooManyRoles,
     outcome_of,
 )
@@ -25,19 +26,24 @@ from tenantry.directory.invitations import service
 from tenantry.directory.invitations.drafts import InvitationRequest
 from tenantry.directory.invitations.models import Invitation as InvitationRow
 from tenantry.directory.invitations.service import Invited
+from tenantry.directory.roles.service import named_by_key
 from tenantry.kernel.errors import Problem
 from tenantry.kernel.principal import Scope
 
 INVITES = requires(BuiltIn.MEMBER_INVITE, scope=Scope.TENANT)
 
 
-@strawberry.input(description="One address to ask in.")
+@strawberry.input(description="One address to ask in; roles are named by id, by key, or both.")
 class InvitationInput:
     """Whom, and as what."""
 
     email: str
     role_ids: list[strawberry.ID]
     name: str | None = strawberry.UNSET
+    role_keys: list[str] = strawberry.field(default_factory=list[str])
+    membership_expires_at: datetime | None = strawberry.field(
+        default=strawberry.UNSET, description="Until when the person will belong here, for guests."
+    )
 
 
 @strawberry.input(description="At most a hundred addresses.")
@@ -70,7 +76,13 @@ class InvitationCreated:
 
 
 InvitationCreateResult = Annotated[
-    InvitationCreated | AlreadyMember | InvitationPending | RoleNotGrantable | TooManyRoles | InvalidEmail,
+    InvitationCreated
+    | AlreadyMember
+    | InvitationPending
+    | RoleNotGrantable
+    | TooManyRoles
+    | InvalidEmail
+    | SeatsExhausted,
     strawberry.union("InvitationCreateResult", description="What came of one address."),
 ]
 
@@ -108,8 +120,15 @@ InvitationRevokeResult = Annotated[
 
 
 async def _create(call: Call, taken: InvitationsCreateInput) -> Outcome:
+    named = await named_by_key(call.work, {key for each in taken.invitations for key in each.role_keys})
     requests = [
-        InvitationRequest(each.email, tuple(each.role_ids), each.name or None) for each in taken.invitations
+        InvitationRequest(
+            each.email,
+            (*each.role_ids, *(named[key] for key in each.role_keys)),
+            each.name or None,
+            each.membership_expires_at or None,
+        )
+        for each in taken.invitations
     ]
     services = call.services
     made = await service.create_invitations(

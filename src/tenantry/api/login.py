@@ -18,6 +18,8 @@ from tenantry.api.problems import (
     MemberSuspended,
     MfaRequired,
     NotInvited,
+    SeatsExhausted,
+    SingleMembership,
     TenantChoiceRequired,
     outcome_of,
 )
@@ -114,7 +116,9 @@ LoginResult = Annotated[
     | NotInvited
     | MemberSuspended
     | FactorRejected
-    | FactorNotSet,
+    | FactorNotSet
+    | SeatsExhausted
+    | SingleMembership,
     strawberry.union("LoginResult", description="What a login can come to."),
 ]
 

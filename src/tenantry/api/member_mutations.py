@@ -1,6 +1,7 @@
 """Changing members."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated
 
 import strawberry
@@ -16,6 +17,7 @@ from tenantry.api.problems import LastOwner, RoleNotGrantable, TooManyRoles
 from tenantry.audit.actions import AuditAction
 from tenantry.directory.members import service
 from tenantry.directory.members.models import Member as MemberRow
+from tenantry.directory.roles.service import named_by_key
 from tenantry.kernel.principal import Scope
 
 
@@ -36,14 +38,24 @@ class MemberUpdateInput:
     member_id: strawberry.ID
     name: str | None = strawberry.UNSET
     extension: str | None = strawberry.UNSET
+    expires_at: datetime | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Until when they belong; asks for `member:suspend`. Not for owners, nor for oneself.",
+    )
 
 
-@strawberry.input(description="The roles the member shall hold, and no others.")
+@strawberry.input(description="The roles the member shall hold, by id, by key, or both; and no others.")
 class MemberRolesSetInput:
     """Whose roles, and which."""
 
     member_id: strawberry.ID
     role_ids: list[strawberry.ID]
+    role_keys: list[str] = strawberry.field(default_factory=list[str])
+    expires_at: datetime | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Until when the roles are held that are new, or held for a time already; "
+        "null for good. What is held for good stays so.",
+    )
 
 
 @strawberry.input(description="The member who shall not act for now.")
@@ -134,13 +146,25 @@ OwnershipTransferResult = Annotated[
 
 async def _update(call: Call, taken: MemberUpdateInput) -> Outcome:
     member = await service.update_member(
-        call.work, taken.member_id, name=given(taken.name), extension=given(taken.extension)
+        call.work,
+        taken.member_id,
+        name=given(taken.name),
+        extension=given(taken.extension),
+        expires_at=given(taken.expires_at),
+        clock=call.services.clock,
     )
     return Outcome("MemberUpdateResult", {"member": member.node_id})
 
 
 async def _set_roles(call: Call, taken: MemberRolesSetInput) -> Outcome:
-    member = await service.set_roles(call.work, taken.member_id, taken.role_ids)
+    named = await named_by_key(call.work, taken.role_keys)
+    member = await service.set_roles(
+        call.work,
+        taken.member_id,
+        [*taken.role_ids, *named.values()],
+        expires_at=given(taken.expires_at),
+        clock=call.services.clock,
+    )
     return Outcome("MemberRolesSet", {"member": member.node_id})
 
 
@@ -169,7 +193,7 @@ class MemberMutations:
     """Changing members."""
 
     member_update: MemberUpdateResult = mutation(
-        "Change a member's name or extension.",
+        "Change a member's name or extension, and until when they belong here.",
         _update,
         takes=MemberUpdateInput,
         action=AuditAction.MEMBER_UPDATE,

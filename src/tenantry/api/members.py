@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, array
 
 from tenantry.access.grants import WHEN
 from tenantry.access.permissions import WILDCARD, BuiltIn
-from tenantry.access.rules import requires
+from tenantry.access.rules import authenticated, requires
 from tenantry.api.enums import Direction, MemberOrderField, MemberStatus
 from tenantry.api.nodes import Node
 from tenantry.api.planner.fields import column, expression, graph_type, many, nested, one
@@ -54,10 +54,20 @@ ROLES = Many(
         _linked(held).c.role_id == role.c.id,
         _linked(held).c.tenant_id == role.c.tenant_id,
         _linked(held).c.tenant_id == member.c.tenant_id,
+        lasts(_linked(held)),
     ],
     order=lambda role: [role.c.position, role.c.node_id],
     link=rows.MemberRole,
     shared=True,
+)
+ASSIGNMENTS = Many(
+    rows.MemberRole,
+    on=lambda member, held, _: [
+        held.c.tenant_id == member.c.tenant_id,
+        held.c.member_id == member.c.id,
+        lasts(held),
+    ],
+    order=lambda held: [held.c.id],
 )
 
 TEAMS = Many(
@@ -69,6 +79,11 @@ TEAMS = Many(
     order=lambda team: [team.c.name, team.c.node_id],
     link=TeamMember,
 )
+
+
+def lasts(held: Row) -> ColumnElement[bool]:
+    """Whether a role is still held, at the database's clock."""
+    return or_(held.c.expires_at.is_(None), held.c.expires_at > func.now())
 
 
 def _linked(link: Row | None) -> Row:
@@ -87,6 +102,7 @@ def _may(permission: BuiltIn) -> Callable[[Row, Row, Rows], ColumnElement[bool]]
             *within_mine,
             *within_role,
             mine.c.member_id == caller.c.member_id,
+            lasts(mine),
             my_role.c.id == mine.c.role_id,
         ]
         holds = my_role.c.effective.overlap(cast(array([str(permission), WILDCARD]), ARRAY(Text())))
@@ -112,6 +128,7 @@ def _exceeds(row: Row, caller: Row, of: Rows) -> ColumnElement[bool]:
             *within_mine,
             *within_my_role,
             mine.c.member_id == caller.c.member_id,
+            lasts(mine),
             my_role.c.id == mine.c.role_id,
             or_(
                 func.split_part(wanted.c.permission, WHEN, 1)
@@ -126,6 +143,7 @@ def _exceeds(row: Row, caller: Row, of: Rows) -> ColumnElement[bool]:
             *within_theirs,
             *within_role,
             theirs.c.member_id == row.c.id,
+            lasts(theirs),
             their_role.c.id == theirs.c.role_id,
             ~covered,
         )
@@ -144,7 +162,7 @@ def matching(tenant: Row, member: Row, arguments: Arguments, of: Rows) -> Criter
     if (role_id := wanted.get("roleId")) is not None:
         held, within_held = of(rows.MemberRole)
         role, within_role = of(RoleRow)
-        within = [*within_held, *within_role]
+        within = [*within_held, *within_role, lasts(held)]
         having = [held.c.member_id == member.c.id, role.c.id == held.c.role_id, role.c.node_id == role_id]
         criteria.append(exists(select_over(literal(1), rows=[held, role]).where(*within, *having)))
     if (team_id := wanted.get("teamId")) is not None:
@@ -187,6 +205,18 @@ class MemberActions:
     remove: bool = expression("Remove the member.", _may(BuiltIn.MEMBER_REMOVE))
 
 
+@graph_type(rule=authenticated(), table=rows.MemberRole)
+class RoleAssignment:
+    """A role as one member holds it."""
+
+    role: Role = one(
+        "The role.",
+        RoleRow,
+        lambda held, role: [role.c.tenant_id == held.c.tenant_id, role.c.id == held.c.role_id],
+    )
+    expires_at: datetime | None = column("Until when it is held; null for good.")
+
+
 @graph_type(rule=requires(BuiltIn.MEMBER_READ), table=rows.Member)
 class Member(Node):
     """A person in one tenant."""
@@ -204,10 +234,12 @@ class Member(Node):
     status: MemberStatus = column("Only ACTIVE members may act.")
     is_owner: bool = column("Whether the member owns the tenant.")
     roles: list[Role] = many("The member's roles, in the blueprint's order.", ROLES)
+    role_assignments: list[RoleAssignment] = many("The same roles, and until when each is held.", ASSIGNMENTS)
     teams: list[Annotated["Team", strawberry.lazy("tenantry.api.teams")]] = many(
         "The teams they are in, of those that the caller sees.", TEAMS
     )
     joined_at: datetime | None = column("When the person first signed in here.")
     last_seen_at: datetime | None = column("When the person last asked for something, to the half minute.")
+    expires_at: datetime | None = column("Until when they belong here and may act; null for good.")
     extension: str | None = column("The telephone extension, where the product has one.")
     viewer_can: MemberActions = nested("What the caller may do with this member.")

@@ -24,6 +24,7 @@ from tenantry.api.records import Book
 from tenantry.api.results import Result, told
 from tenantry.api.services import Services
 from tenantry.audit.records import Outcome as Ending
+from tenantry.directory.webhooks.service import publish
 from tenantry.kernel.errors import (
     DomainError,
     ErrorCode,
@@ -210,6 +211,7 @@ class _One:
             if isinstance(outcome, DomainError):
                 entry = self._entry(work, Ending.REFUSED, outcome.code)
             else:
+                await publish(work, clock=services.clock)
                 entry = self._entry(work, Ending.OK, None)
             await services.trail.insert(work, [entry])
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from tenantry.access.rules import Rule
 from tenantry.kernel.principal import ANONYMOUS, Principal
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -58,7 +59,9 @@ class SocketCaller(Protocol):
 class Operation(NamedTuple):
     """One GraphQL request, as parsed from the wire (GraphQL over HTTP, section 5).
 
-    ``mutations`` is False for GET; ``subscriptions`` True for what comes by a socket.
+    ``mutations`` is False for GET; ``subscriptions`` True for what comes by a socket. ``rule`` is
+    what its path asks of the caller beside the document's own rules, and ``tenant`` a tenant
+    that the request names beside the token, which must be the token's.
     """
 
     document: str
@@ -67,6 +70,8 @@ class Operation(NamedTuple):
     variables: Mapping[str, Any] = _NONE
     mutations: bool = True
     subscriptions: bool = False
+    rule: Rule | None = None
+    tenant: str | None = None
 
 
 class Answer(NamedTuple):

@@ -12,6 +12,7 @@ from tenantry.authentication.factors import errors as factors
 from tenantry.authentication.login import errors as login
 from tenantry.directory.members import errors as members
 from tenantry.directory.roles import errors as roles
+from tenantry.directory.webhooks import errors as webhooks
 from tenantry.kernel.errors import Problem as Expected
 
 
@@ -40,6 +41,23 @@ class TooManyRoles(Told):
     """The product allows fewer roles a member."""
 
     most: int = attribute("How many a member may hold.")
+
+
+@graph_type(rule=public())
+class SeatsExhausted(Told):
+    """As many people have joined as the tenant's plan allows."""
+
+
+@graph_type(rule=public())
+class SingleMembership(Told):
+    """The person belongs to another tenant of this product, where everyone belongs to one."""
+
+
+@graph_type(rule=public())
+class PlanDoesNotAllow(Told):
+    """The tenant's plan does not include this."""
+
+    plans: list[str] = attribute("The plans that do.")
 
 
 @graph_type(rule=public())
@@ -127,6 +145,18 @@ class TooManyKeys(Told):
 
 
 @graph_type(rule=public())
+class TooManyWebhooks(Told):
+    """The tenant has as many webhooks as it may."""
+
+    most: int = attribute("How many it may have.")
+
+
+@graph_type(rule=public())
+class WebhookUrlNotUsable(Told):
+    """The URL is no https address of the public internet."""
+
+
+@graph_type(rule=public())
 class IssuerNotUsable(Told):
     """The issuer's documents cannot be had, or it is not a tenant's to connect."""
 
@@ -173,9 +203,15 @@ def _facts(problem: Expected) -> dict[str, object]:
             facts = {"challenge": challenge, "methods": methods}
         case factors.FactorRejected(tries_left=left):
             facts = {"triesLeft": left}
+        case roles.PlanDoesNotAllow(plans=plans):
+            facts = {"plans": list(plans)}
         case roles.RoleNotGrantable(role=role):
             facts = {"roleId": role}
-        case members.TooManyRoles(most=most) | api_keys.TooManyKeys(most=most):
+        case (
+            members.TooManyRoles(most=most)
+            | api_keys.TooManyKeys(most=most)
+            | webhooks.TooManyWebhooks(most=most)
+        ):
             facts = {"most": most}
         case api_keys.PermissionNotGrantable(permission=permission):
             facts = {"permission": permission}

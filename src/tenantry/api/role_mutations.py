@@ -10,7 +10,7 @@ from tenantry.api.call import Call
 from tenantry.api.changes import given
 from tenantry.api.outcomes import Outcome
 from tenantry.api.planner.fields import attribute, found, graph_type, mutation
-from tenantry.api.problems import RoleInUse, RoleLocked, RoleNotGrantable
+from tenantry.api.problems import PlanDoesNotAllow, RoleInUse, RoleLocked, RoleNotGrantable
 from tenantry.api.roles import Role
 from tenantry.api.scalars import Permission
 from tenantry.audit.actions import AuditAction
@@ -72,10 +72,11 @@ class RoleDeleted:
 
 
 RoleCreateResult = Annotated[
-    RoleCreated | RoleNotGrantable, strawberry.union("RoleCreateResult", description="What came of it.")
+    RoleCreated | RoleNotGrantable | PlanDoesNotAllow,
+    strawberry.union("RoleCreateResult", description="What came of it."),
 ]
 RoleUpdateResult = Annotated[
-    RoleUpdated | RoleLocked | RoleNotGrantable,
+    RoleUpdated | RoleLocked | RoleNotGrantable | PlanDoesNotAllow,
     strawberry.union("RoleUpdateResult", description="What came of it."),
 ]
 RoleDeleteResult = Annotated[

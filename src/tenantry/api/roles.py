@@ -1,6 +1,6 @@
 """Roles: what they are, and a tenant's own."""
 
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement, func, or_
 
 from tenantry.access.permissions import BuiltIn
 from tenantry.access.rules import authenticated, requires
@@ -15,7 +15,9 @@ from tenantry.directory.roles import models as rows
 
 def _member_count(row: Row, _caller: Row, of: Rows) -> ColumnElement[int]:
     held, within = of(members.MemberRole)
-    return select_over(func.count(), rows=[held]).where(*within, held.c.role_id == row.c.id).scalar_subquery()
+    lasts = or_(held.c.expires_at.is_(None), held.c.expires_at > func.now())
+    counted = select_over(func.count(), rows=[held]).where(*within, held.c.role_id == row.c.id, lasts)
+    return counted.scalar_subquery()
 
 
 @graph_type(rule=authenticated(), table=rows.Role)

@@ -12,14 +12,17 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from tenantry.access.rules import authenticated, public
+from tenantry.access.rules import authenticated, public, scopes
+from tenantry.api import decisions
 from tenantry.api.api_key_mutations import ApiKeyMutations
 from tenantry.api.connection_mutations import ConnectionMutations
 from tenantry.api.connections import SignInOptions, sign_in_options
+from tenantry.api.decisions import AccessExplanation, Decision, EvaluationInput
 from tenantry.api.engine import Engine
 from tenantry.api.errors import masked, refused, status_of
 from tenantry.api.extensions import AuditExtension
 from tenantry.api.factor_mutations import FactorMutations
+from tenantry.api.guards import keep_to, permit
 from tenantry.api.invitation_mutations import InvitationMutations
 from tenantry.api.login import LoginMutations
 from tenantry.api.member_mutations import MemberMutations
@@ -36,7 +39,7 @@ from tenantry.api.records import Book
 from tenantry.api.resource_mutations import ResourceMutations
 from tenantry.api.results import Result
 from tenantry.api.role_mutations import RoleMutations
-from tenantry.api.scalars import SCALARS
+from tenantry.api.scalars import SCALARS, Permission
 from tenantry.api.server import ServerInfo, server_info
 from tenantry.api.services import Services
 from tenantry.api.session_mutations import SessionMutations
@@ -47,6 +50,7 @@ from tenantry.api.tenants import Tenant
 from tenantry.api.user_mutations import UserMutations
 from tenantry.api.viewer import Authority as CallersAuthority
 from tenantry.api.viewer import Viewer
+from tenantry.api.webhook_mutations import WebhookMutations
 from tenantry.audit.actions import AuditAction
 from tenantry.audit.records import Outcome
 from tenantry.cache.rate_limits import RateRule
@@ -77,9 +81,23 @@ class Query:
         "The token's tenant.",
         TenantRow,
         lambda caller, tenant: [tenant.c.id == caller.c.tenant_id],
-        rule=authenticated(Scope.TENANT),
+        rule=scopes(Scope.TENANT),
     )
-    system: System = nested("The platform's own view.", rule=authenticated(Scope.SYSTEM))
+    system: System = nested("The platform's own view.", rule=scopes(Scope.SYSTEM))
+    explain_access: AccessExplanation = computed(
+        "Why a member may do something, or why not. Of others with `role:assign`.",
+        decisions.explain,
+        rule=scopes(Scope.TENANT),
+        arguments={"member_id": strawberry.ID, "permission": Permission, "on": strawberry.ID | None},
+        names=decisions.of_one,
+    )
+    evaluate_access: list[Decision] = computed(
+        f"Decisions about members, in order; at most {decisions.MOST}. Of others with `role:assign`.",
+        decisions.evaluate,
+        rule=scopes(Scope.TENANT),
+        arguments={"checks": list[EvaluationInput]},
+        names=decisions.of_all,
+    )
 
 
 @graph_type(rule=authenticated())
@@ -96,6 +114,7 @@ class Mutation(
     ResourceMutations,
     TeamMutations,
     UserMutations,
+    WebhookMutations,
 ):
     """Everything that can be changed. Each field is one transaction."""
 
@@ -140,7 +159,7 @@ class TenantrySchema(Schema):
             types=services.resource_types,
             clock=services.clock,
         )
-        printer = Printer(self.planning, services.clock)
+        printer = Printer(self.planning, services.database, services.clock)
         mutations = Mutations(self, self.registry, services, printer)
         self._engine = Engine(self._schema, services, mutations, printer)
 
@@ -263,6 +282,10 @@ class TenantrySchema(Schema):
                     self._services.seen(book.authority.session_id)
                 if book.authority.key is not None:
                     await self._services.limiter.hit(self._key_rate, book.authority.key)
+            if operation.rule is not None:
+                permit(operation.rule, book.authority)
+            if operation.tenant is not None:
+                keep_to(operation.tenant, book.authority)
             book.prepared = await self.planning.prepare(operation, book.authority)
             planned = await self.planning.plan(operation, book.prepared, book.authority)
             if planned.lacks_factor(book.authority):

@@ -8,6 +8,7 @@ from tenantry.authentication.sessions.authorities import Authorities
 from tenantry.authentication.sessions.endings import Endings
 from tenantry.cache.rate_limits import RateLimiter
 from tenantry.directory.blueprints.types import TypesInForce
+from tenantry.directory.webhooks.posting import Poster
 from tenantry.dns.port import Texts
 from tenantry.kernel.clock import Clock
 from tenantry.mail.port import Mailer
@@ -47,6 +48,7 @@ class Services:
     limiter: RateLimiter
     clock: Clock
     resource_types: TypesInForce
+    poster: Poster
     sign_in_methods: tuple[SignInMethod, ...] = ()
     firebase: FirebaseVerifier | None = None
     seen: Seen | None = None

@@ -6,7 +6,7 @@ import strawberry
 
 from tenantry.access.permissions import BuiltIn
 from tenantry.access.rules import authenticated, requires
-from tenantry.api import api_keys, audit, connections, invitations, members, resources
+from tenantry.api import api_keys, audit, connections, invitations, members, resources, webhooks
 from tenantry.api.api_keys import ApiKey
 from tenantry.api.audit import AuditEvent, AuditFilter
 from tenantry.api.blueprints import Blueprint
@@ -21,6 +21,7 @@ from tenantry.api.planner.sources import Order
 from tenantry.api.resources import Resource
 from tenantry.api.roles import Role
 from tenantry.api.teams import READS, TEAMS, Team
+from tenantry.api.webhooks import WebhookEndpoint
 from tenantry.directory.blueprints.models import Blueprint as BlueprintRow
 from tenantry.directory.members.models import Member as MemberRow
 from tenantry.directory.resources.models import Resource as ResourceRow
@@ -102,6 +103,9 @@ class Tenant(Node):
         "The domains for which they count, and those that are to be proved.",
         connections.DOMAINS,
         rule=connections.MANAGES,
+    )
+    webhooks: Connection[WebhookEndpoint] = connection(
+        "Where its events are sent, the oldest first.", webhooks.WEBHOOKS, rule=webhooks.MANAGES
     )
     audit_events: Connection[AuditEvent] = connection(
         "Its trail, newest first.",

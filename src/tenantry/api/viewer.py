@@ -1,6 +1,5 @@
 """The viewer: who asks, and what they may."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import strawberry
@@ -8,13 +7,12 @@ from sqlalchemy import JSON, ColumnElement, Text, func, or_
 from sqlalchemy import column as sql_column
 
 from tenantry.access.rules import authenticated
-from tenantry.api import members, sessions
-from tenantry.api.call import Call
+from tenantry.api import decisions, members, sessions
+from tenantry.api.decisions import CanInput, Decision
 from tenantry.api.enums import Scope
 from tenantry.api.members import Member
 from tenantry.api.nodes import Connection
 from tenantry.api.planner.fields import (
-    attribute,
     computed,
     connection,
     expression,
@@ -52,7 +50,9 @@ MEMBERSHIPS = Pages(
 ROLES = Many(
     RoleRow,
     on=lambda caller, role, held: (
-        [] if held is None else [held.c.member_id == caller.c.member_id, role.c.id == held.c.role_id]
+        []
+        if held is None
+        else [held.c.member_id == caller.c.member_id, members.lasts(held), role.c.id == held.c.role_id]
     ),
     order=lambda role: [role.c.position, role.c.node_id],
     link=MemberRole,
@@ -73,6 +73,7 @@ def _permissions(_row: Row, caller: Row, of: Rows) -> ColumnElement[Any]:
     named = own_key.where(key.c.permissions.has_key(listed.c.name))
     having = [
         held.c.member_id == caller.c.member_id,
+        members.lasts(held),
         role.c.id == held.c.role_id,
         or_(~own_key.exists(), named.exists()),
     ]
@@ -92,18 +93,6 @@ class Authority:
         lambda authority: None if authority.scope is Scope.SYSTEM else authority.tenant,
     )
     version: str = known("Changes whenever the caller's rights do.", lambda authority: authority.version)
-
-
-@graph_type(rule=SIGNED_IN)
-class Decision:
-    """Whether the caller may, and if not, why."""
-
-    allowed: bool = attribute("Whether the caller may.")
-    reason: str | None = attribute("A stable word: why not.")
-
-
-async def _can(call: Call, arguments: Mapping[str, Any]) -> object:
-    return await call.can(arguments["permission"], arguments.get("on"))
 
 
 @graph_type(rule=SIGNED_IN)
@@ -129,8 +118,15 @@ class Viewer:
     )
     can: Decision = computed(
         "Whether the caller may do something; with `on`, to one object of the tenant.",
-        _can,
+        decisions.can,
         arguments={"permission": Permission, "on": strawberry.ID | None},
+        names=decisions.of_one,
+    )
+    can_all: list[Decision] = computed(
+        f"Several of these at once, in order; at most {decisions.MOST}.",
+        decisions.can_all,
+        arguments={"checks": list[CanInput]},
+        names=decisions.of_all,
     )
     session: Session | None = one(
         "The session of this request; null for an API key.",

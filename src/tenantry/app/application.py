@@ -20,6 +20,9 @@ from tenantry.cache.port import open_cache
 from tenantry.cache.rate_limits import RateRule, open_rate_limiter
 from tenantry.directory.blueprints.document import BlueprintDocument
 from tenantry.directory.blueprints.types import TypesInForce
+from tenantry.directory.webhooks.courier import Courier
+from tenantry.directory.webhooks.posting import Poster
+from tenantry.directory.webhooks.sender import Sender
 from tenantry.dns.port import Texts
 from tenantry.dns.resolver import dns_texts
 from tenantry.kernel.clock import Clock, system_clock
@@ -137,6 +140,9 @@ async def _services(
         )
         stack.callback(firebase.close)
     providers = _providers(settings)
+    private = settings.allow_private_issuers or settings.development_provider
+    poster = Poster(http, allow_private=private)
+    await _send_webhooks(dsn, outside.clock, made, poster, stack)
     return Services(
         settings=settings,
         database=made.database,
@@ -155,11 +161,12 @@ async def _services(
         oidc=OidcVerifier(
             providers,
             http=http,
-            allow_private=settings.allow_private_issuers or settings.development_provider,
+            allow_private=private,
             clock=outside.clock,
         ),
         dns_texts=outside.dns_texts,
         resource_types=TypesInForce(made.database),
+        poster=poster,
         mailer=outside.mailer or _mailer(settings, made.mailbox),
         limiter=await stack.enter_async_context(open_rate_limiter(redis)),
         clock=outside.clock,
@@ -225,6 +232,12 @@ async def _endings(
     await endings.start()
     stack.push_async_callback(endings.close)
     return endings
+
+
+async def _send_webhooks(dsn: str, clock: Clock, made: _Made, poster: Poster, stack: AsyncExitStack) -> None:
+    sender = Sender(Courier(made.database, poster, made.encryption_keys, clock=clock), dsn)
+    await sender.start()
+    stack.push_async_callback(sender.close)
 
 
 async def _of_key(database: Database, clock: Clock, key_hash: bytes) -> Authority:

@@ -37,12 +37,28 @@ def dsn_of(settings: Settings) -> str:
     return settings.database_url.get_secret_value()
 
 
+def owners_dsn_of(settings: Settings) -> str:
+    """The database, as the role that owns it. Raises ``CannotGoOn`` where no setting says so."""
+    if settings.owner_database_url is None:
+        raise CannotGoOn("Set TENANTRY_OWNER_DATABASE_URL to the role that owns the schema.")
+    return settings.owner_database_url.get_secret_value()
+
+
 def with_database(ask: Callable[[Database], Awaitable[T]]) -> T:
     """What ``ask`` finds in the database of the settings, which is closed afterwards."""
+    return _with(dsn_of(settings_in_force()), ask)
+
+
+def with_owners_database(ask: Callable[[Database], Awaitable[T]]) -> T:
+    """As ``with_database``, as the role that owns the schema. Raises ``CannotGoOn`` where none is set."""
+    return _with(owners_dsn_of(settings_in_force()), ask)
+
+
+def _with(dsn: str, ask: Callable[[Database], Awaitable[T]]) -> T:
     found: list[T] = []
 
     async def asking() -> None:
-        database = Database(dsn_of(settings_in_force()))
+        database = Database(dsn)
         try:
             found.append(await ask(database))
         finally:

@@ -13,6 +13,8 @@ class AuditAction(StrEnum):
     parse or validate, went beyond a limit, or came with a credential that does not hold.
     """
 
+    ADMIN_GRANT = "admin.grant"
+    ADMIN_REVOKE = "admin.revoke"
     API_KEY_CREATE = "api_key.create"
     API_KEY_REVOKE = "api_key.revoke"
     AUDIT_EXPORT = "audit.export"
@@ -46,6 +48,8 @@ class AuditAction(StrEnum):
     OPERATION_REFUSED = "operation.refused"
     READ_AUTHORITY = "read.authority"
     READ_CROSSING = "read.crossing"
+    READ_EVALUATE_ACCESS = "read.evaluate_access"
+    READ_EXPLAIN_ACCESS = "read.explain_access"
     READ_INTROSPECTION = "read.introspection"
     READ_NODE = "read.node"
     READ_SERVER_INFO = "read.server_info"
@@ -75,3 +79,9 @@ class AuditAction(StrEnum):
     TOKEN_INTROSPECT = "token.introspect"  # noqa: S105 - a verb
     TOKEN_REVOKE = "token.revoke"  # noqa: S105 - a verb
     USER_UPDATE = "user.update"
+    WEBHOOK_CREATE = "webhook.create"
+    WEBHOOK_DELETE = "webhook.delete"
+    WEBHOOK_DISABLE = "webhook.disable"
+    WEBHOOK_REPLAY = "webhook.replay"
+    WEBHOOK_SECRET_ROTATE = "webhook.secret_rotate"  # noqa: S105 - a verb
+    WEBHOOK_UPDATE = "webhook.update"

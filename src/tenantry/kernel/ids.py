@@ -29,6 +29,8 @@ class NodePrefix(StrEnum):
     TEAM = "G"
     TENANT = "T"
     USER = "U"
+    WEBHOOK_DELIVERY = "Y"
+    WEBHOOK_ENDPOINT = "W"
 
 
 def new_key() -> UUID:
@@ -42,6 +44,11 @@ def new_key() -> UUID:
 def new_node_id(prefix: NodePrefix) -> str:
     """A fresh node id, for example ``M_kF3mT0…`` (24 characters)."""
     return f"{prefix}_{secrets.token_urlsafe(NODE_BYTES)}"
+
+
+def new_message_id() -> str:
+    """A fresh id of a message that goes out, the same at each attempt to send it."""
+    return f"msg_{secrets.token_urlsafe(NODE_BYTES)}"
 
 
 PLATFORM_TENANT_KEY = UUID(int=0)

@@ -1,11 +1,14 @@
 """What PostgreSQL says, in our words."""
 
 import asyncpg
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 LAST_OWNER = "TN001"
 APPEND_ONLY = "TN002"
+NO_SEAT = "TN003"
+ELSEWHERE = "TN004"
 UNIQUE_VIOLATION = "23505"
 NOT_TEXT = "22021"
 SERIALIZATION_FAILURES = frozenset({"40001", "40P01"})
@@ -45,4 +48,7 @@ def _driver_error(error: BaseException) -> BaseException:
     """What asyncpg raised, out of what SQLAlchemy put around it."""
     if isinstance(error, DBAPIError) and error.orig is not None:
         return error.orig.__cause__ or error.orig
+    if isinstance(error, AsyncAdapt_asyncpg_dbapi.Error):
+        # Bare where a connection could not be opened: a server that is starting up, for one.
+        return error.__cause__ or error
     return error

@@ -1,13 +1,14 @@
 """Writing: one transaction, in one tenant, that its caller cannot commit half-way."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
 
 from tenantry.kernel.errors import Unauthenticated
+from tenantry.kernel.events import Event
 from tenantry.kernel.principal import Authority, Environment, Scope
 from tenantry.storage.connections import SECONDS, Connection
 from tenantry.storage.transactions import TenantSession, Transaction
@@ -30,6 +31,14 @@ class Action:
     targets: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a service has to tell the tenant's own systems: node ids, and names of the blueprint."""
+
+    event: Event
+    data: Mapping[str, str]
+
+
 class UnitOfWork:
     """A writing transaction as services see it. They never commit; ``Database.writing`` does.
 
@@ -47,6 +56,7 @@ class UnitOfWork:
         self.owes = False
         """Whether a decision is still to be made before this may commit."""
         self.actions: list[Action] = []
+        self.announcements: list[Announcement] = []
         self.effects: list[Effect] = []
 
     @property
@@ -134,6 +144,10 @@ class UnitOfWork:
     def record(self, name: str, *targets: str) -> None:
         """Say what was done, for the audit record of this operation."""
         self.actions.append(Action(name, targets))
+
+    def announce(self, event: Event, **data: str) -> None:
+        """Tell the tenant's own systems, once this has committed; nothing personal goes in ``data``."""
+        self.announcements.append(Announcement(event, data))
 
     def after_commit(self, effect: Effect) -> None:
         """Do ``effect`` (mail, push) once the transaction has committed; it dies with a rollback."""

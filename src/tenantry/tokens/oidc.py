@@ -10,9 +10,10 @@ import jwt
 
 from tenantry.kernel.clock import Clock, system_clock
 from tenantry.settings import OidcProvider
+from tenantry.tokens.addresses import Resolver, resolve
 from tenantry.tokens.claims import Claims, reason_of, stated_issuer, unverified
 from tenantry.tokens.errors import IdTokenRejected, IssuerUnavailable, Reason
-from tenantry.tokens.fetching import Fetcher, Resolver, plain_issuer, resolve
+from tenantry.tokens.fetching import Fetcher, plain_issuer
 from tenantry.tokens.identity import LogoutToken, VerifiedIdentity, identity_of, logout_of
 from tenantry.tokens.issuer_keys import IssuerKeys
 

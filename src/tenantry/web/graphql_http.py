@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from tenantry.access.rules import Rule
 from tenantry.api.operations import Answer, Caller, Operation
 from tenantry.kernel.errors import DomainError, Unauthenticated, Unavailable
 from tenantry.kernel.principal import ANONYMOUS, Principal
@@ -28,16 +29,30 @@ from tenantry.web.refusals import (
     NotAcceptable,
     RequestRefused,
     UnsupportedMediaType,
+    allow,
     print_error,
     print_internal,
 )
-from tenantry.web.requests import Clients, Headers, Request, new_request_id, read_headers
+from tenantry.web.requests import (
+    PATH_CHARACTERS,
+    Clients,
+    Headers,
+    Request,
+    new_request_id,
+    printable,
+    read_headers,
+)
+from tenantry.web.stored.operation import WITH_BODY, Chosen
 from tenantry.web.telemetry import request_scope
 
 log = structlog.stdlib.get_logger(__name__)
 
 GRAPHQL_PATH = "/graphql"
 HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+_METHODS = ("GET", "POST")
+
+_NO_METHOD = "Send operations by POST; queries also by GET."
+_NO_STORED_METHOD = "This path is not asked for by this method; the header Allow names those it has."
 RETRY_SHORTLY = (b"retry-after", b"2")
 _ALWAYS: HeaderPairs = (
     (b"cache-control", b"no-store"),
@@ -105,7 +120,9 @@ class GraphQLEndpoint:
         made = self.request(
             scope["method"], read_headers(scope["headers"]), query_string, peer[0] if peer else None
         )
-        return made if scope["path"] == GRAPHQL_PATH else made._replace(path=scope["path"])
+        if scope["path"] == GRAPHQL_PATH:
+            return made
+        return made._replace(path=printable(scope["path"][:PATH_CHARACTERS]))
 
     def request(self, method: str, headers: Headers, query_string: bytes, peer: str | None) -> Request:
         """What is known before the body; ``peer`` is the address at the other end of the socket."""
@@ -119,12 +136,12 @@ class GraphQLEndpoint:
         )
 
     async def reply(
-        self, request: Request, body: bytes | Receive, *, stored: Parameters | None = None
+        self, request: Request, body: bytes | Receive, *, stored: Chosen | None = None
     ) -> Reply | None:
         """The response, its record durable; None where the client has gone. Never raises an ``Exception``.
 
-        ``body`` is all of it, or where to receive it from once it is wanted. ``stored`` is the
-        operation of a path that has one, and is run whatever the body says.
+        ``body`` is all of it, or where to receive it from once it is wanted. ``stored`` is what
+        a path of stored operations comes to; its document is run whatever the request says.
         """
         content_type = media_types.response_type(request.headers.get(b"accept"))
         with request_scope(request.id):
@@ -151,18 +168,21 @@ class GraphQLEndpoint:
         return pairs[2:] if reply.status == 204 else pairs
 
     async def _reply(
-        self, request: Request, body: bytes | Receive, content_type: bytes | None, stored: Parameters | None
+        self, request: Request, body: bytes | Receive, content_type: bytes | None, stored: Chosen | None
     ) -> Reply:
+        methods = _METHODS if stored is None else stored.methods
         if request.method == "OPTIONS":
-            return Reply(b"", 204, headers=[(b"allow", b"GET, POST, OPTIONS"), *self._preflight(request)])
-        if request.method not in {"GET", "POST"} or (stored is not None and request.method == "GET"):
-            raise MethodNotAllowed
+            cross_site = self._door.origins.preflight(request.headers, methods)
+            return Reply(b"", 204, headers=[allow(methods), *cross_site])
+        if request.method not in methods:
+            raise MethodNotAllowed(_NO_METHOD if stored is None else _NO_STORED_METHOD, methods)
         if content_type is None:
             raise NotAcceptable
         self._door.origins.check(request.headers)
-        if stored is not None and CSRF_HEADER not in request.headers:
+        operation = None if stored is None else stored.operation
+        if operation is not None and operation.by_cookie and CSRF_HEADER not in request.headers:
             raise CrossSite
-        if request.method == "POST":
+        if request.method in WITH_BODY:
             self._check_body(request)
         try:
             principal = authenticate(self._door.authenticators, request.headers)
@@ -170,14 +190,12 @@ class GraphQLEndpoint:
             log.info("credential.refused", reason=str(error.reason))
             answer = await self._graph.refuse(request.caller(ANONYMOUS), error)
         else:
-            found = stored or (
-                self._whole(body) if isinstance(body, bytes) else await self._received(request, body)
+            found = (
+                self._whole(body) if isinstance(body, bytes) else await self._received(request, body, stored)
             )
-            answer = await self._graph.serve(self._operation(request, principal, found))
+            rule = None if operation is None else operation.rule
+            answer = await self._graph.serve(self._operation(request, principal, found, rule))
         return _answered(answer, request, content_type)
-
-    def _preflight(self, request: Request) -> HeaderPairs:
-        return self._door.origins.preflight(request.headers)
 
     def _check_body(self, request: Request) -> None:
         encoding = request.headers.get(b"content-encoding")
@@ -191,22 +209,27 @@ class GraphQLEndpoint:
             raise BodyTooLarge(self._door.body_bytes)
         return parameters.from_json(body)
 
-    async def _received(self, request: Request, receive: Receive) -> Parameters:
+    async def _received(self, request: Request, receive: Receive, stored: Chosen | None) -> Parameters:
+        if stored is not None and stored.operation is not None:
+            body = await self._body(receive) if stored.operation.reads_body else b""
+            return stored.operation.read(stored.values, request.query_string, body)
         if request.method == "GET":
             return parameters.from_query_string(request.query_string)
-        door = self._door
-        return parameters.from_json(
-            await bodies.read_body(receive, door.body_bytes, seconds=door.body_seconds)
-        )
+        return parameters.from_json(await self._body(receive))
+
+    async def _body(self, receive: Receive) -> bytes:
+        return await bodies.read_body(receive, self._door.body_bytes, seconds=self._door.body_seconds)
 
     @staticmethod
-    def _operation(request: Request, principal: Principal, found: Parameters) -> Operation:
+    def _operation(request: Request, principal: Principal, found: Parameters, rule: Rule | None) -> Operation:
         return Operation(
             document=found.query,
             caller=request.caller(principal, refresh_token(request.headers)),
             operation_name=found.operation_name,
             variables=found.variables,
-            mutations=request.method == "POST",
+            mutations=request.method != "GET",
+            rule=rule,
+            tenant=found.tenant,
         )
 
 

@@ -8,7 +8,7 @@ it, or when it carries cookies and no ``Sec-Fetch-Site`` (an old browser), unles
 preflight, which only allowed origins pass. Programs send none of this and are not in its way.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from tenantry.settings import Settings
@@ -22,7 +22,6 @@ PREFLIGHT_SECONDS = 600
 
 _OTHER_SITES = frozenset({b"cross-site", b"same-site"})
 _PREFLIGHT: HeaderPairs = (
-    (b"access-control-allow-methods", b"GET, POST"),
     (b"access-control-allow-headers", b"authorization, content-type, x-tenantry-csrf"),
     (b"access-control-max-age", b"%d" % PREFLIGHT_SECONDS),
 )
@@ -60,10 +59,12 @@ class Origins:
             return ()
         return [(b"access-control-allow-origin", origin), _CREDENTIALS, _EXPOSED]
 
-    def preflight(self, headers: Headers) -> HeaderPairs:
+    def preflight(self, headers: Headers, methods: Sequence[str]) -> HeaderPairs:
         """What a preflight is answered beside ``cors``. Raises ``CrossSite``."""
         self.check(headers)
-        return _PREFLIGHT if headers.get(b"origin") in self._allowed else ()
+        if headers.get(b"origin") not in self._allowed:
+            return ()
+        return [(b"access-control-allow-methods", ", ".join(methods).encode()), *_PREFLIGHT]
 
     def _is_own(self, origin: bytes, headers: Headers) -> bool:
         if origin == self._own:

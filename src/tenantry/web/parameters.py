@@ -19,11 +19,15 @@ _TAKEN = "The request is not one GraphQL operation."
 
 
 class Parameters(NamedTuple):
-    """One operation to run. ``extensions`` are checked to be a map, and ignored."""
+    """One operation to run. ``extensions`` are checked to be a map, and ignored.
+
+    ``tenant`` is one that a path's parameter names besides.
+    """
 
     query: str
     operation_name: str | None
     variables: Mapping[str, Any]
+    tenant: str | None = None
 
 
 def from_json(body: bytes) -> Parameters:
@@ -47,17 +51,35 @@ def from_json(body: bytes) -> Parameters:
 
 def from_query_string(query_string: bytes) -> Parameters:
     """The parameters of a GET; ``variables`` and ``extensions`` are JSON. Raises ``Malformed``."""
-    try:
-        text = query_string.decode("ascii")
-        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_PAIRS, errors="strict")
-    except ValueError:
-        raise Malformed("The query string cannot be read.") from None
     values: dict[str, object] = {}
-    for name, value in pairs:
+    for name, value in query_pairs(query_string):
         if name in values:
             raise Malformed(_TAKEN, {name: "must be given once"} if name in NAMES else None)
         values[name] = _json(name, value) if name in {"variables", "extensions"} else value
     return _checked(values)
+
+
+def query_pairs(query_string: bytes) -> list[tuple[str, str]]:
+    """Names and values of a query string, in order. Raises ``Malformed``."""
+    try:
+        text = query_string.decode("ascii")
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_PAIRS, errors="strict")
+    except ValueError:
+        raise Malformed("The query string cannot be read.") from None
+
+
+def json_object(body: bytes) -> dict[str, object]:
+    """A body that is one JSON object (RFC 8259), each name in it once. Raises ``Malformed``."""
+    try:
+        values = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Malformed("The body is not JSON.") from None
+    if not isinstance(values, dict):
+        raise Malformed("The body must be a JSON object.")
+    names = _outermost(body)
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise Malformed("The body names something twice.", dict.fromkeys(repeated, "must be given once"))
+    return cast("dict[str, object]", values)
 
 
 def _json(name: str, value: str) -> object:
@@ -78,12 +100,18 @@ def _checked(values: Mapping[str, object]) -> Parameters:
         raise Malformed(_TAKEN, {"variables": "must be an object"})
     if extensions is not None and not isinstance(extensions, dict):
         raise Malformed(_TAKEN, {"extensions": "must be an object"})
-    if variables and _is_deep(cast("dict[str, object]", variables)):
-        raise Malformed(_TAKEN, {"variables": f"must be nested {MAX_DEPTH} levels at most"})
+    if variables and is_deep(cast("dict[str, object]", variables)):
+        raise too_deep("variables")
     return Parameters(query, name, cast("dict[str, Any]", variables or {}))
 
 
-def _is_deep(variables: Mapping[str, object]) -> bool:
+def too_deep(name: str) -> Malformed:
+    """What is said of a parameter where ``is_deep``."""
+    return Malformed(_TAKEN, {name: f"must be nested {MAX_DEPTH} levels at most"})
+
+
+def is_deep(variables: Mapping[str, object]) -> bool:
+    """Whether values are nested deeper than any scalar or input of a schema needs."""
     level: list[object] = [value for value in variables.values() if isinstance(value, (dict, list))]
     if not level:
         return False
@@ -111,6 +139,12 @@ def _may_repeat(body: bytes) -> bool:
 
 
 def _repeated(body: bytes) -> str | None:
+    names = _outermost(body)
+    return next((name for name in NAMES if names.count(name) > 1), None)
+
+
+def _outermost(body: bytes) -> list[str]:
+    """The names of the outermost object, as often as they come."""
     outermost: list[str] = []
 
     def keep(pairs: list[tuple[str, object]]) -> None:
@@ -121,4 +155,4 @@ def _repeated(body: bytes) -> str | None:
         json.loads(body, object_pairs_hook=keep)
     except (RecursionError, ValueError):
         raise Malformed("The body is not JSON.") from None
-    return next((name for name in NAMES if outermost.count(name) > 1), None)
+    return outermost

@@ -42,15 +42,16 @@ class CrossSite(RequestRefused):
 
 
 class MethodNotAllowed(RequestRefused):
-    """Neither POST nor GET."""
+    """A method that the path does not take; ``methods`` are those it does."""
 
     http_status = 405
 
-    def __init__(self) -> None:
-        super().__init__("Send operations by POST; queries also by GET.")
+    def __init__(self, message: str, methods: Sequence[str]) -> None:
+        super().__init__(message)
+        self.methods = methods
 
     def headers(self) -> HeaderPairs:
-        return [(b"allow", b"GET, POST, OPTIONS")]
+        return [allow(self.methods)]
 
 
 class NotAcceptable(RequestRefused):
@@ -101,6 +102,11 @@ class UnsupportedMediaType(RequestRefused):
 
     def headers(self) -> HeaderPairs:
         return [(b"accept-encoding", b"identity")]
+
+
+def allow(methods: Sequence[str]) -> tuple[bytes, bytes]:
+    """The header field that names the methods of a path (RFC 9110, section 10.2.1)."""
+    return (b"allow", ", ".join((*methods, "OPTIONS")).encode())
 
 
 def print_error(error: DomainError) -> bytes:

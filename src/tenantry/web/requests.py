@@ -11,6 +11,7 @@ from tenantry.api.operations import Caller, Hidden
 from tenantry.kernel.principal import Principal
 
 USER_AGENT_CHARACTERS = 300
+PATH_CHARACTERS = 300
 MAX_HOPS = 32
 """Entries of ``X-Forwarded-For`` that are looked at, from the right."""
 
@@ -60,7 +61,11 @@ def user_agent(headers: Headers) -> str | None:
     value = headers.get(b"user-agent")
     if value is None:
         return None
-    text = value[:USER_AGENT_CHARACTERS].decode("latin-1")
+    return printable(value[:USER_AGENT_CHARACTERS].decode("latin-1"))
+
+
+def printable(text: str) -> str:
+    """What of a client's text can stand in a record: no NUL, which would keep it from being made."""
     return text if text.isprintable() else "".join(filter(str.isprintable, text))
 
 

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse,
 from tenantry.settings import Settings
 from tenantry.tokens.discovery import DISCOVERY_PATH, JWKS_PATH, openid_configuration
 from tenantry.tokens.signing import SigningKeys
+from tenantry.web.access_evaluation import CONFIGURATION_PATH, authzen_configuration
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -50,7 +51,7 @@ async def _answers(name: str, part: Ready, seconds: float) -> bool:
 
 
 def well_known_routes(issuer: str, keys: SigningKeys, *, services: bool = False) -> APIRouter:
-    """What a service needs to verify our access tokens: the keys, and where they are."""
+    """What a service needs to verify our access tokens, or to have us decide: the keys, and what is where."""
     routes = APIRouter()
 
     @routes.get(JWKS_PATH)
@@ -61,6 +62,10 @@ def well_known_routes(issuer: str, keys: SigningKeys, *, services: bool = False)
     async def configuration() -> JSONResponse:
         found = openid_configuration(issuer, algorithms=keys.algorithms, services=services)
         return JSONResponse(found, headers=PUBLIC)
+
+    @routes.get(CONFIGURATION_PATH)
+    async def decision_point() -> JSONResponse:
+        return JSONResponse(authzen_configuration(issuer), headers=PUBLIC)
 
     return routes
 

@@ -36,6 +36,8 @@ _PATTERNS: Sequence[tuple[re.Pattern[str], str]] = (
         ),
         rf"\1{MASK}",
     ),
+    # A secret of Standard Webhooks.
+    (re.compile(r"\bwhsec_[A-Za-z0-9+/=]{4,}"), MASK),
     (re.compile(r"(://)[^/\s@]{1,512}@"), rf"\1{MASK}@"),
     (re.compile(r"[^\s@<>\"'()=,;:/\[\]]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"), MASK),
 )

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tenantry.settings import Settings
 from tenantry.tokens.access_tokens import AccessTokens
 from tenantry.tokens.signing import SigningKeys
+from tenantry.web.access_evaluation import PATHS, AccessEvaluation
 from tenantry.web.authentication import authenticators
 from tenantry.web.graphql_http import GRAPHQL_PATH, HSTS, Door, Graph, GraphQLEndpoint
 from tenantry.web.metrics import Metrics, metrics_endpoint
@@ -23,7 +24,9 @@ from tenantry.web.pages import page_headers
 from tenantry.web.refusals import print_internal
 from tenantry.web.requests import Clients, new_request_id, read_headers
 from tenantry.web.routes import front_routes, health_routes, well_known_routes
-from tenantry.web.stored import STORED, StoredEndpoint
+from tenantry.web.stored.endpoint import StoredEndpoint
+from tenantry.web.stored.openapi import openapi_routes
+from tenantry.web.stored.table import STORED
 from tenantry.web.telemetry import request_scope
 
 log = structlog.stdlib.get_logger(__name__)
@@ -69,6 +72,7 @@ def _pages(settings: Settings, parts: WireParts) -> FastAPI:
     app.include_router(health_routes({"database": parts.database_ready}))
     app.include_router(well_known_routes(settings.issuer, parts.keys, services=bool(settings.services)))
     app.include_router(front_routes(settings, parts.graph.as_str))
+    app.include_router(openapi_routes(settings.issuer, parts.graph.as_str))
     app.router.routes.append(Route("/metrics", metrics_endpoint(parts.metrics)))
     app.router.routes.extend(parts.routes)
     return app
@@ -86,7 +90,8 @@ class Wire:
         self, graphql: GraphQLEndpoint, pages: ASGIApp, *, secure: bool, socket: ASGIApp | None = None
     ) -> None:
         self.graphql = graphql
-        self._stored = StoredEndpoint(graphql)
+        self._stored = StoredEndpoint(graphql, STORED)
+        self._evaluation = AccessEvaluation(graphql)
         self._pages = pages
         self._secure = secure
         self._socket = socket
@@ -97,8 +102,10 @@ class Wire:
             path = scope["path"]
             if path == GRAPHQL_PATH:
                 await self.graphql(scope, receive, send)
-            elif path in STORED:
-                await self._stored(scope, receive, send)
+            elif path in PATHS:
+                await self._evaluation(scope, receive, send)
+            elif (stored := self._stored.find(scope["method"], path)) is not None:
+                await self._stored.answer(stored, scope, receive, send)
             else:
                 await self._page(scope, receive, send)
         elif scope["type"] == "websocket":

@@ -250,6 +250,8 @@ class Writer:
     def value(self, type_: str, place: str) -> str:
         """A literal or a variable for an argument."""
         bare = type_.rstrip("!")
+        if bare == "[CanInput!]":
+            return self._checks()
         if bare in {"MemberFilter", "AuditFilter", "MemberOrder"}:
             if self.chance(0.3):
                 return self._whole(bare)
@@ -265,6 +267,25 @@ class Writer:
             if (is_non_null_type(each.type) and each.default_value is not None and name == "field")
             or self.chance(0.5)
         ]
+
+    def _checks(self) -> str:
+        """Questions, written out or brought by a variable."""
+        count = self.rng.randrange(4)
+        if self.chance(0.5):
+            made = (
+                (self.value("Permission!", "permission"), self.value("ID", "can.on")) for _ in range(count)
+            )
+            return f"[{', '.join(f'{{permission: {name}, on: {on}}}' for name, on in made)}]"
+        name = self.fresh("w")
+        self.declared.append(f"${name}: [CanInput!]!")
+        self.variables[name] = [
+            {
+                "permission": self.plain("Permission", "permission"),
+                **({"on": self.plain("ID", "can.on")} if self.chance(0.8) else {}),
+            }
+            for _ in range(count)
+        ]
+        return f"${name}"
 
     def _whole(self, bare: str) -> str:
         name = self.fresh("w")
@@ -306,6 +327,8 @@ class Writer:
         rng, ids = self.rng, self.material.ids
         if self.chance(0.1):
             return rng.choice((*GARBAGE, "X_1", "M_nobody", "MM_1", "T_", "7"))
+        if place.endswith("can.on") and self.chance(0.5):
+            return rng.choice((*ids["resource"], *ids["team"]))
         likely = {"member.id": "member", "tenant.id": "tenant", "roleId": "role", "actorId": "user"}
         for name, table in likely.items():
             if place.endswith(name) and self.chance(0.9):

@@ -25,6 +25,8 @@ TYPES = {
     "S": ("Session", "session"),
     "T": ("Tenant", "tenant"),
     "U": ("User", "user"),
+    "W": ("WebhookEndpoint", "webhook_endpoint"),
+    "Y": ("WebhookDelivery", "webhook_delivery"),
 }
 
 Arguments = Mapping[str, Any]
@@ -56,6 +58,7 @@ TABLES = {
     ("Tenant", "teams"): "team",
     ("Tenant", "team"): "team",
     ("Member", "teams"): "team",
+    ("Tenant", "webhooks"): "webhook_endpoint",
 }
 """What a field looks through; in some places of the graph there is no door to it."""
 
@@ -178,6 +181,16 @@ def _domains(place: Place, _: Arguments) -> Page:
     return "EmailDomain", rows, lambda row: (row["domain"], row["node_id"]), False
 
 
+def _webhooks(place: Place, _: Arguments) -> Page:
+    rows = place.rows("webhook_endpoint", tenant_id=place.row.get("id"))
+    return "WebhookEndpoint", rows, lambda row: (row["created_at"], row["node_id"]), False
+
+
+def _deliveries(place: Place, _: Arguments) -> Page:
+    rows = place.rows("webhook_delivery", endpoint_id=place.row.get("id"))
+    return "WebhookDelivery", rows, lambda row: (row["created_at"], row["node_id"]), True
+
+
 def _given_roles(place: Place, _: Arguments) -> list[Any]:
     ids = {row["role_id"] for row in place.rows("connection_role", connection_id=place.row["id"])}
     roles = [row for row in place.rows("role") if row["id"] in ids]
@@ -263,6 +276,8 @@ PAGES: Mapping[tuple[str, str], Callable[[Place, Arguments], Page]] = {
     ("Tenant", "resources"): _resources,
     ("Tenant", "teams"): _teams,
     ("Team", "members"): _of_team,
+    ("Tenant", "webhooks"): _webhooks,
+    ("WebhookEndpoint", "deliveries"): _deliveries,
     ("Viewer", "sessions"): _sessions,
     ("Viewer", "memberships"): _memberships,
     ("Viewer", "archive"): _archive,
@@ -334,15 +349,30 @@ def _listed(place: Place, kind: str, rows: Sequence[Row]) -> list[Any]:
 
 
 def _can(place: Place, arguments: Arguments) -> Mapping[str, Any]:
+    reason = _objection(place, arguments["permission"], arguments.get("on"))
+    return {"allowed": reason is None, "reason": reason}
+
+
+def _objection(place: Place, permission: str, on: str | None) -> str | None:
     caller: Who = place.sight.who
-    if not caller.permissions & {"*", arguments["permission"]}:
-        return {"allowed": False, "reason": "FORBIDDEN"}
-    on = arguments.get("on")
-    if on is not None:
-        _, table = TYPES.get(letter(on), ("", ""))
-        if table in {"", "user"} or place.one(table, node_id=on) is None:
-            return {"allowed": False, "reason": "NOT_FOUND"}
-    return {"allowed": True, "reason": None}
+    plain = bool(caller.permissions & {"*", permission})
+    if not plain and not any(each.startswith(f"{permission} when ") for each in caller.conditional):
+        return "FORBIDDEN"
+    if on is None:
+        return None if plain else "CONDITIONAL"
+    _, table = TYPES.get(letter(on), ("", ""))
+    row = None if table in {"", "user"} else place.one(table, node_id=on)
+    seen = {
+        "resource": lambda: reached.may(place, row, "read"),
+        "team": lambda: reached.sees_team(place, row),
+    }
+    if row is None or not seen.get(table, lambda: True)():
+        return "NOT_FOUND"
+    if table == "team":
+        return None if plain or reached.holds_of_team(caller, row, permission) else "CONDITION_NOT_MET"
+    if table != "resource":
+        return None if plain or reached.regardless(caller, permission) else "CONDITION_NOT_MET"
+    return None if reached.holds(place, row, permission) else "CONDITION_NOT_MET"
 
 
 def _viewer_can(permission: str) -> Callable[[Place, Arguments], bool]:
@@ -393,6 +423,7 @@ SPECIAL: Mapping[tuple[str, str], Callable[[Place, Arguments], Any]] = {
         {name for role in _mine(place) for name in role["permissions"]}
     ),
     ("Viewer", "can"): _can,
+    ("Viewer", "canAll"): lambda place, given: [_can(place, each) for each in given["checks"]],
     ("Viewer", "session"): lambda place, _: place.to("Session", place.sight.who.session),
     ("Viewer", "authority"): lambda place, _: place.to("Authority", {}),
     ("Authority", "tenantId"): lambda place, _: (
@@ -424,6 +455,12 @@ SPECIAL: Mapping[tuple[str, str], Callable[[Place, Arguments], Any]] = {
     ("Member", "tenant"): lambda place, _: place.to("Tenant", place.one("tenant", id=place.row["tenant_id"])),
     ("Member", "user"): lambda place, _: place.to("User", place.one("user", id=place.row["user_id"])),
     ("Member", "roles"): lambda place, _: _listed(place, "Role", _held(place, place.row["id"])),
+    ("Member", "roleAssignments"): lambda place, _: _listed(
+        place,
+        "RoleAssignment",
+        sorted(place.rows("member_role", member_id=place.row["id"]), key=lambda row: row["id"]),
+    ),
+    ("RoleAssignment", "role"): lambda place, _: place.to("Role", place.one("role", id=place.row["role_id"])),
     ("Member", "viewerCan"): lambda place, _: place.to("MemberActions", place.row, vouched=place.vouched),
     ("MemberActions", "setRoles"): _viewer_can("role:assign"),
     ("MemberActions", "suspend"): _viewer_can("member:suspend"),

@@ -17,6 +17,7 @@ from tenantry.audit.trail import Trail
 from tenantry.authentication.sessions.authorities import Authorities
 from tenantry.cache.rate_limits import open_rate_limiter
 from tenantry.directory.blueprints.types import TypesInForce
+from tenantry.directory.webhooks.posting import Poster
 from tenantry.dns.resolver import dns_texts
 from tenantry.kernel.clock import system_clock
 from tenantry.kernel.principal import ANONYMOUS, ActorKind, Authority, Principal, Scope
@@ -71,6 +72,7 @@ async def graph(
                     mailer=Mailbox(),
                     dns_texts=dns_texts(),
                     resource_types=TypesInForce(database),
+                    poster=Poster(http),
                     limiter=limiter,
                     clock=system_clock,
                     sign_in_methods=METHODS,

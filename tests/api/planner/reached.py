@@ -83,13 +83,18 @@ def may(place: "Place", row: Row, verb: str) -> bool:
 def sees_team(place: "Place", row: Row) -> bool:
     """Whether the caller sees a team: one of their own, or by `team:read`."""
     who = place.sight.who
-    as_object = {"team_id": row["id"], "owner_id": None, "state": None, "attributes": {}}
-    named = [condition for condition in CONDITIONS if f"team:read when {condition}" in who.conditional]
     return (
         bool({"*", "team:read"} & who.permissions)
         or row["id"] in who.teams
-        or any(CONDITIONS[condition](who, as_object) for condition in named)
+        or holds_of_team(who, row, "team:read")
     )
+
+
+def holds_of_team(who: "Who", row: Row, permission: str) -> bool:
+    """Whether a permission that is held under conditions is held of a team."""
+    as_object = {"team_id": row["id"], "owner_id": None, "state": None, "attributes": {}}
+    named = [condition for condition in CONDITIONS if f"{permission} when {condition}" in who.conditional]
+    return any(CONDITIONS[condition](who, as_object) for condition in named)
 
 
 def actions(place: "Place", row: Row) -> list[Row]:
@@ -103,6 +108,26 @@ def actions(place: "Place", row: Row) -> list[Row]:
         }
         for name, gate in kind["actions"].items()
     ]
+
+
+def holds(place: "Place", row: Row, permission: str) -> bool:
+    """Whether a permission is held of one object: under its condition, and where it opens anything at all."""
+    who = place.sight.who
+    kind = type_of(place.sight.tables["blueprint"], who, row["type"]) or {"actions": {}}
+    gates = [kind.get("read"), kind.get("update"), kind.get("delete"), *kind["actions"].values()]
+    named = [{word for word, name in (gate or {}).items() if name == permission} for gate in gates]
+    narrow = [words for words in named if words and "any" not in words]
+    plain = bool(who.permissions & {"*", permission})
+    under = [condition for condition in CONDITIONS if f"{permission} when {condition}" in who.conditional]
+    return all(any(CONDITIONS[word](who, row) for word in words) for words in narrow) and (
+        plain or any(CONDITIONS[condition](who, row) for condition in under)
+    )
+
+
+def regardless(who: "Who", permission: str) -> bool:
+    """Whether a condition holds whatever the object: of these, one may."""
+    owners = "resource.attributes.region in ['EU', 'US'] or subject.is_owner"
+    return f"{permission} when {owners}" in who.conditional and bool(who.member["is_owner"])
 
 
 def _let(place: "Place", row: Row, gate: Mapping[str, str | None] | None) -> bool:

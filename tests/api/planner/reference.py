@@ -35,7 +35,7 @@ from tests.api.planner.rows import Tables
 from tests.api.planner.sight import Place, Sight, Who, across, inside, own
 
 SDL = Path(__file__).parents[3] / "schema.graphql"
-RULES = {"authenticated", "public", "requires"}
+RULES = {"authenticated", "public", "requires", "scopes"}
 VOUCHED = {("Viewer", "member"), ("Viewer", "memberships"), ("Team", "members"), ("Team", "supervisors")}
 """Edges whose own rule is all that is asked of what they lead to."""
 LOOKED_AT = {"team:read", "team:manage"}
@@ -157,7 +157,7 @@ def refusal(place: Place, info: GraphQLResolveInfo, caller: Who) -> str | None:
         return "UNAUTHENTICATED"
     if arguments.get("scope") not in {None, caller.scope}:
         return "SCOPE_MISMATCH"
-    if name == "authenticated" or "*" in caller.permissions:
+    if name in {"authenticated", "scopes"} or "*" in caller.permissions:
         return None
     under = LOOKED_AT & {each.split(" when ")[0] for each in caller.conditional}
     sets = arguments.get("permissions", [])
@@ -198,7 +198,8 @@ def _stand_in(place: Place, info: GraphQLResolveInfo, run: Run, arguments: Mappi
     if (place.type, name) in PAGES and len(sizes) != 1:
         run.bad_shape = True
     sight = _leads_to(place, name, run, {})
-    if TABLES.get((place.type, name), "tenant") not in sight.tables:
+    by_team = (arguments.get("filter") or {}).get("teamId") is not None
+    if not {TABLES.get((place.type, name), "tenant"), "team" if by_team else "tenant"} <= sight.tables.keys():
         raise GraphQLError("no door", extensions={"code": "TENANT_REQUIRED"})
     if (place.type, name) == ("Tenant", "resources"):
         _check_type(sight, run, arguments["type"])

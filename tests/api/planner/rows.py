@@ -22,6 +22,7 @@ TABLES = (
     "blueprint", "tenant", "user", "member", "role", "member_role",
     "invitation", "invitation_role", "session", "api_key", "audit_record",
     "connection", "connection_role", "email_domain", "team", "team_member", "resource",
+    "webhook_endpoint", "webhook_delivery",
 )  # fmt: skip
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890_120, tzinfo=UTC)
 WORDS = (
@@ -34,6 +35,7 @@ PERMISSIONS = (
     "member:update", "role:assign",
     "role:manage", "team:read", "tenant:read", "user:read_all", "call:read", "call:read_own", "call:monitor",
     "ticket:read", "ticket:update", "ticket:archive", "Call:Instance:Update",
+    "webhook:manage",
 )  # fmt: skip
 ACTIONS = ("member.update", "read.viewer", "read.tenant", "operation.refused", "login")
 
@@ -110,10 +112,13 @@ class World:
             version=self.rng.randrange(1, 4), joined_at=self.maybe(self.time()) if user else None,
             last_seen_at=self.maybe(self.time()),
         )  # fmt: skip
+        member["expires_at"] = None if member["is_owner"] else self.maybe(NOW + timedelta(days=50_000), 0.3)
         for role in roles:
+            end = self.maybe(NOW + timedelta(days=self.rng.choice((-1_000, 50_000))), 0.3)
             self.add(
-                "member_role", tenant_id=tenant, id=self.key(), member_id=member["id"], role_id=role["id"]
-            )
+                "member_role", tenant_id=tenant, id=self.key(), member_id=member["id"], role_id=role["id"],
+                expires_at=end,
+            )  # fmt: skip
         return member
 
     def session(self, member: Row, *, live: bool = True) -> Row:
@@ -153,6 +158,23 @@ class World:
             domain=f"d{len(self.rows['email_domain'])}.example", token="x" * 43, created_at=self.time(),
             verified_at=self.maybe(self.time()),
         )  # fmt: skip
+
+    def webhook(self, tenant: UUID) -> None:
+        made = self.add(
+            "webhook_endpoint", tenant_id=tenant, id=self.key(), node_id=self.node("W"),
+            url="https://receiver.example/hook", description=self.word(),
+            events=self.rng.choice(([], ["resource.created", "member.removed"])),
+            enabled=self.rng.random() < 0.5, created_at=self.time(),
+        )  # fmt: skip
+        for _ in range(self.rng.randrange(5)):
+            state = self.rng.choice(("DEAD", "DELIVERED", "PENDING"))
+            self.add(
+                "webhook_delivery", tenant_id=tenant, id=self.key(), node_id=self.node("Y"),
+                endpoint_id=made["id"], message_id=f"msg_{self.rng.getrandbits(64):x}",
+                event="resource.created", body=b"{}", state=state, attempts=self.rng.randrange(4),
+                next_attempt_at=self.time() if state == "PENDING" else None,
+                last_status=self.maybe(500), last_error=self.maybe("TIMEOUT"), created_at=self.time(),
+            )  # fmt: skip
 
     def caller(self, member: Row) -> None:
         """One more who can ask."""
@@ -253,7 +275,14 @@ def _inside(world: World, tenant: Row, both: Row) -> None:
         ["*"],
         [],
         ["member:read"],
-        ["member:read", "role:assign", "invitation:read", "apikey:read", "connection:manage"],
+        [
+            "member:read",
+            "role:assign",
+            "invitation:read",
+            "apikey:read",
+            "connection:manage",
+            "webhook:manage",
+        ],
     )
     roles = [world.role(key, each) for each in (*sets, rng.sample(PERMISSIONS, 5), ["audit:read"])]
     some = [world.role(key, rng.sample(PERMISSIONS, rng.randrange(9))) for _ in range(3)]
@@ -272,6 +301,7 @@ def _inside(world: World, tenant: Row, both: Row) -> None:
     for _ in range(rng.randrange(4)):
         world.api_key(rng.choice(askers))
         world.connection(key, roles)
+        world.webhook(key)
     for _ in range(rng.randrange(4)):
         world.team(key, members)
     for _ in range(rng.randrange(12)):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,8 @@ from tests.api.planner.rows import Row, Tables
 PLATFORM = UUID(int=0)
 OF_A_TENANT = (
     "member", "role", "member_role", "invitation", "invitation_role", "session", "api_key", "audit_record",
-    "connection", "connection_role", "email_domain", "resource", "team", "team_member",
+    "connection", "connection_role", "email_domain", "resource", "team", "team_member", "webhook_endpoint",
+    "webhook_delivery",
 )  # fmt: skip
 
 
@@ -38,7 +40,9 @@ def who(tables: Tables, session_id: object) -> Who:
     tenant = next(row for row in tables["tenant"] if row["id"] == member["tenant_id"])
     user = next(row for row in tables["user"] if row["id"] == session["user_id"])
     system = tenant["id"] == PLATFORM
-    held = {row["role_id"] for row in tables["member_role"] if row["member_id"] == member["id"]}
+    holdings = [row for row in tables["member_role"] if row["member_id"] == member["id"]]
+    held = {row["role_id"] for row in holdings if lasts(row)}
+    member = {**member, "version": member["version"] + sum(not lasts(row) for row in holdings)}
     names = {name for role in tables["role"] if role["id"] in held for name in role["effective"]}
     conditional = {each for role in tables["role"] if role["id"] in held for each in role["conditional"]}
     if system and user["is_super_admin"]:
@@ -46,6 +50,11 @@ def who(tables: Tables, session_id: object) -> Who:
     scope = "SYSTEM" if system else "TENANT"
     teams = frozenset(row["team_id"] for row in tables["team_member"] if row["member_id"] == member["id"])
     return Who(scope, frozenset(names), frozenset(conditional), tenant, member, session, teams)
+
+
+def lasts(holding: Row) -> bool:
+    """Whether a role is held still."""
+    return holding["expires_at"] is None or holding["expires_at"] > datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,7 @@ class Sight:
 def inside(tables: Tables, tenant: object, caller: Who) -> Sight:
     """Everything in one tenant, and the people who belong to it."""
     seen = {name: [row for row in tables[name] if row["tenant_id"] == tenant] for name in OF_A_TENANT}
+    seen["member_role"] = [row for row in seen["member_role"] if lasts(row)]
     people = {row["user_id"] for row in seen["member"]}
     return Sight(
         {
@@ -76,7 +86,7 @@ def own(tables: Tables, here: Sight) -> Sight:
     user = here.who.session.get("user_id")
     members = [row for row in tables["member"] if user is not None and row["user_id"] == user]
     ids = {row["id"] for row in members}
-    held = [row for row in tables["member_role"] if row["member_id"] in ids]
+    held = [row for row in tables["member_role"] if row["member_id"] in ids and lasts(row)]
     left = [
         row
         for row in tables["resource"]

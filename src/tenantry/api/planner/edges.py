@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type
-from sqlalchemy import CTE, ColumnElement, Text, cast, column, func
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import CTE, ColumnElement, Text, any_, cast, column, func
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from tenantry.api.planner import pages, reach
 from tenantry.api.planner.arguments import Values, getter, letter
@@ -27,6 +27,7 @@ from tenantry.api.planner.sources import (
     Expression,
     Found,
     Known,
+    Left,
     Many,
     May,
     Nested,
@@ -145,9 +146,19 @@ def _letter(compiler: "Compiler", node_id: Any) -> str:
 
 def _found(compiler: "Compiler", source: Found, asked: Asked, here: Here) -> ColumnElement[Any]:
     row, within = compiler.rows(source.table, here)
-    key = compiler.binds.add(lambda values: values.payload[asked.name], Text())
-    body = compiler.object(asked.target, asked.details, here.on(row))
-    return select_over(body, rows=[row]).where(*within, row.c.node_id == key).scalar_subquery()
+    many = source.order is not None
+    left = compiler.binds.add(lambda values: values.payload[asked.name], ARRAY(Text()) if many else Text())
+    below = here.on(row, trusted=source.trusted, repeated=many)
+    body = compiler.object(asked.target, asked.details, below)
+    if source.order is not None:
+        within = [*within, row.c.node_id == any_(left)]
+        return select_over(collected(body, source.order(row)), rows=[row]).where(*within).scalar_subquery()
+    return select_over(body, rows=[row]).where(*within, row.c.node_id == left).scalar_subquery()
+
+
+def _left(compiler: "Compiler", _: Left, asked: Asked, here: Here) -> ColumnElement[Any]:
+    left = compiler.binds.add(lambda values: orjson.dumps(values.payload[asked.name]).decode(), Text())
+    return _elements(compiler, Elements(lambda _row: cast(left, JSONB())), asked, here)
 
 
 def _actions(compiler: "Compiler", _: Actions, asked: Asked, here: Here) -> ColumnElement[Any]:
@@ -176,6 +187,7 @@ MADE_BY: Mapping[type, Callable[["Compiler", Any, Asked, Here], ColumnElement[An
     Elements: _elements,
     Expression: _expression,
     Found: _found,
+    Left: _left,
     Known: _known,
     Many: _many,
     May: _may,

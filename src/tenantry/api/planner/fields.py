@@ -25,7 +25,9 @@ from tenantry.api.planner.sources import (
     FieldPlan,
     Found,
     Known,
+    Left,
     Many,
+    Named,
     Nested,
     One,
     Row,
@@ -137,9 +139,10 @@ def computed(
     *,
     rule: Rule | None = None,
     arguments: Mapping[str, Any] | None = None,
+    names: Callable[[Mapping[str, Any]], Named] | None = None,
 ) -> Any:
     """A field that needs Python; only where it stands once in an answer."""
-    return planned(Computed(function), description, rule=rule, arguments=arguments)
+    return planned(Computed(function, names), description, rule=rule, arguments=arguments)
 
 
 def attribute(description: str) -> Any:
@@ -147,9 +150,20 @@ def attribute(description: str) -> Any:
     return planned(Attribute(), description)
 
 
-def found(description: str, table: type[SQLModel]) -> Any:
-    """A field of a payload: the row whose node id the service left, read in its transaction."""
-    return planned(Found(table), description)
+def left(description: str) -> Any:
+    """A field of a payload: the objects that the service left, as JSON, for edges to go on from."""
+    return planned(Left(), description)
+
+
+def found(
+    description: str,
+    table: type[SQLModel],
+    *,
+    trusted: Rule | None = None,
+    order: Callable[[Row], list[ColumnElement[Any]]] | None = None,
+) -> Any:
+    """A field of a payload: the row whose node id the service left, or with ``order`` the rows."""
+    return planned(Found(table, trusted, order), description)
 
 
 def mutation(

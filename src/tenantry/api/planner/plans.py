@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_type
+from graphql import GraphQLNonNull, GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_type
 from graphql.execution.values import VariableValues
 from sqlalchemy import ColumnElement, Integer, Text, Uuid, cast, column, func, select
 
@@ -30,6 +30,8 @@ PayloadKey: TypeAlias = tuple[Path, str, frozenset[Rule], Reach]
 READS = {
     "node": AuditAction.READ_NODE,
     "authority": AuditAction.READ_AUTHORITY,
+    "evaluateAccess": AuditAction.READ_EVALUATE_ACCESS,
+    "explainAccess": AuditAction.READ_EXPLAIN_ACCESS,
     "serverInfo": AuditAction.READ_SERVER_INFO,
     "signInOptions": AuditAction.READ_SIGN_IN_OPTIONS,
     "system": AuditAction.READ_SYSTEM,
@@ -64,7 +66,7 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """How to print one type that a mutation answers with.
+    """How to print one type that a function answers with.
 
     ``attributes`` are the fields that the service left: response key, name, selections.
     The rest, and the order of all, come from ``statement`` and ``keys``.
@@ -76,6 +78,8 @@ class Payload:
     statement: Statement | None
     findings: Findings
     denied: bool
+    needed: frozenset[str] = frozenset()
+    """Keys of rows that may not be null."""
 
 
 @dataclass(slots=True)
@@ -133,6 +137,7 @@ class PlanMaker:
         if shaped.prepared.is_query:
             self._queries(plan, compiler, selected)
             self._crossings(plan, shaped, refused)
+            self._computed(plan, shaped, refused)
         else:
             self._mutations(plan, compiler, shaped, refused)
         return plan
@@ -199,6 +204,15 @@ class PlanMaker:
         body = compiler.object(type_, hole.details, here.on(row))
         return select_over(body, rows=[row]).where(*within).scalar_subquery()
 
+    def _computed(self, plan: Plan, shaped: Shaped, refused: frozenset[Rule]) -> None:
+        """Foresee what functions beside the statement answer with: its rules, its pages, its reach."""
+        for hole in list(plan.findings.holes):
+            if isinstance(hole.source, Computed) and not is_leaf_type(get_named_type(hole.graphql_type)):
+                try:
+                    self._foresee(plan, hole.graphql_type, hole.details, hole.path, shaped, refused)
+                except Refused:
+                    plan.denied = True
+
     # --- mutations ----------------------------------------------------------------------------
 
     def _mutations(self, plan: Plan, compiler: Compiler, shaped: Shaped, refused: frozenset[Rule]) -> None:
@@ -256,7 +270,7 @@ class PlanMaker:
         shaped: Shaped,
         refused: frozenset[Rule],
     ) -> Payload:
-        """How to print ``type_name`` where a mutation answers with it at ``path``."""
+        """How to print ``type_name`` where a function answers with it at ``path``."""
         key = (path, type_name, refused, shaped.reach)
         if key not in plan.payloads:
             plan.payloads[key] = self._payload(type_name, details, path, shaped, refused)
@@ -267,7 +281,9 @@ class PlanMaker:
     ) -> Payload:
         type_: Any = self.schema.type_map[type_name]
         compiler = self._compiler(shaped, refused)
-        caller = compiler.caller = caller_in_transaction(compiler.binds)
+        # A mutation's is read inside its transaction; a query's is a statement of its own.
+        opened = caller_from_request if shaped.prepared.is_query else caller_in_transaction
+        caller = compiler.caller = opened(compiler.binds)
         here = Here(caller, path, pages=compiler.findings.pages)
         attributes: dict[str, tuple[str, Details]] = {}
         members: list[tuple[str, ColumnElement[Any]]] = []
@@ -284,9 +300,22 @@ class PlanMaker:
         except Refused:
             return Payload(type_name, tuple(selected), attributes, None, compiler.findings, denied=True)
         if compiler.findings.holes:
-            raise BadUserInput("This field cannot be asked for in the answer of a mutation.")
+            raise BadUserInput("This field cannot be asked for in the answer of another function.")
         statement = _statement(compiler, build_object(members)) if members else None
-        return Payload(type_name, tuple(selected), attributes, statement, compiler.findings, denied=False)
+        needed = frozenset(key for key in selected if self._is_needed(type_, selected[key]))
+        return Payload(
+            type_name,
+            tuple(selected),
+            attributes,
+            statement,
+            compiler.findings,
+            denied=False,
+            needed=needed - attributes.keys(),
+        )
+
+    def _is_needed(self, type_: GraphQLObjectType, details: Details) -> bool:
+        definition = type_.fields.get(details[0].node.name.value)
+        return definition is not None and isinstance(definition.type, GraphQLNonNull)
 
 
 def _root(key: str, details: Details) -> Root:

@@ -72,6 +72,8 @@ _NODES = {
     NodePrefix.TEAM: "Team",
     NodePrefix.TENANT: "Tenant",
     NodePrefix.USER: "User",
+    NodePrefix.WEBHOOK_DELIVERY: "WebhookDelivery",
+    NodePrefix.WEBHOOK_ENDPOINT: "WebhookEndpoint",
 }
 
 

@@ -9,7 +9,7 @@ and the row of ``Query`` and ``Viewer`` is the output of ``begin_request`` (``te
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import ColumnElement, Select, Table, select
 from sqlalchemy.sql.selectable import FromClause
@@ -143,11 +143,26 @@ class Crossing:
     """``System.tenant``: the platform enters one tenant, by a statement and a record of its own."""
 
 
+class Named(NamedTuple):
+    """What a function's arguments name, by node ids: objects, and members (or their persons)."""
+
+    objects: frozenset[str] = frozenset()
+    members: frozenset[str] = frozenset()
+
+    def joined(self, other: "Named") -> "Named":
+        """Both together."""
+        return Named(self.objects | other.objects, self.members | other.members)
+
+
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """A value that needs Python, run beside the statement. Called with (call, arguments)."""
+    """A value that needs Python, run beside the statement. Called with (call, arguments).
+
+    ``names`` tells what the arguments name, so that all such fields of an operation look it up at once.
+    """
 
     function: Callable[[Any, Mapping[str, Any]], Awaitable[object]]
+    names: Callable[[Mapping[str, Any]], Named] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +172,19 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The row whose node id the mutation's service has left, under the field's GraphQL name."""
+    """The row whose node id the field's function has left, under the field's GraphQL name.
+
+    With ``order``, all rows of the ids that it has left; ``trusted`` is as that of ``One``.
+    """
 
     table: type[SQLModel]
+    trusted: Rule | None = None
+    order: Callable[[Row], list[ColumnElement[Any]]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Objects that the field's function has left, under the field's GraphQL name; their row is ``value``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +220,7 @@ Source: TypeAlias = (
     | Computed
     | Attribute
     | Found
+    | Left
     | TheCaller
     | Service
 )

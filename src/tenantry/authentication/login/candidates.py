@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from tenantry.authentication.login.errors import MemberSuspended, NotInvited
+from tenantry.directory.members.errors import SingleMembership
 from tenantry.directory.members.models import MemberStatus
 from tenantry.kernel.ids import PLATFORM_TENANT_KEY
 from tenantry.kernel.principal import Scope
@@ -22,6 +23,10 @@ class Candidate:
     status: str
     invitation_live: bool
     linked: bool
+    single: bool = False
+    """Whether its product lets a person belong to one tenant only."""
+    elsewhere: bool = False
+    """Whether the person belongs to another tenant of that product, and so cannot come to this one."""
 
     @property
     def platform(self) -> bool:
@@ -32,7 +37,8 @@ class Candidate:
     def open(self) -> bool:
         """Whether the person may enter now."""
         invited = self.status == MemberStatus.INVITED and self.invitation_live
-        return not self.suspended and (invited or self.status == MemberStatus.ACTIVE)
+        active = self.status == MemberStatus.ACTIVE
+        return not self.suspended and not self.elsewhere and (invited or active)
 
     @property
     def barred(self) -> bool:
@@ -57,14 +63,17 @@ def choices(candidates: Sequence[Candidate], *, tenant: str | None, scope: Scope
     ``scope`` SYSTEM means the platform, TENANT a tenant; None means tenants, and the platform
     only by its name or for someone who belongs nowhere else. ``tenant`` (a node id) narrows.
     Raises ``NotInvited`` where nothing is found, ``MemberSuspended`` where all that is found is
-    closed to them.
+    closed to them, and ``SingleMembership`` where they are awaited and belong elsewhere.
     """
     found = [each for each in candidates if tenant in {None, each.tenant} and _in_scope(each, scope)]
     if scope is None and tenant is None:
         found = [each for each in found if not each.platform] or found
     if opened := [each for each in found if each.open]:
         return opened
-    raise MemberSuspended if any(each.barred for each in found) else NotInvited
+    barred = [each for each in found if each.barred]
+    if barred and all(each.elsewhere for each in barred):
+        raise SingleMembership
+    raise MemberSuspended if barred else NotInvited
 
 
 def _in_scope(candidate: Candidate, scope: Scope | None) -> bool:

@@ -10,19 +10,19 @@ from sqlmodel import col, select, update
 from tenantry.authentication.login.candidates import Candidate
 from tenantry.authentication.login.models import LoginTicket
 from tenantry.authentication.sessions.repository import Origin
+from tenantry.directory.members.joining import joining
 from tenantry.directory.members.models import User
 from tenantry.storage.unit_of_work import UnitOfWork
 from tenantry.tokens.identity import VerifiedIdentity
 
 _FIND_USER = "SELECT user_id, email, bound_here, bound_elsewhere FROM find_user($1, $2, $3)"
 _NO_IDENTITY = ("", "")
-_CANDIDATES = (
-    "SELECT tenant_id, tenant_node AS tenant, tenant_name AS name, tenant_suspended AS suspended,"
-    " member_id, member_status AS status, invitation_live, linked FROM ("
-    "  SELECT *, true AS linked FROM login_candidates($1, NULL)"
-    "  UNION ALL SELECT *, false FROM login_candidates(NULL, $2)"
-    ") found ORDER BY tenant_name, tenant_node, linked DESC"
-)
+_CANDIDATES = """
+SELECT tenant_id, tenant_node AS tenant, tenant_name AS name, tenant_suspended AS suspended, member_id,
+  member_status AS status, invitation_live, linked, only_one_of IS NOT NULL AS single,
+  only_one_of IS NOT NULL AND NOT linked AND bool_or(linked) OVER (PARTITION BY only_one_of) AS elsewhere
+FROM login_candidates($1, $2) ORDER BY tenant_name, tenant_node, linked DESC
+"""
 _HOLD = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _BIND = """
 INSERT INTO identity (issuer, subject, user_id, linked_at) VALUES ($1, $2, $3, now())
@@ -38,7 +38,7 @@ _PERMISSIONS = """
 SELECT listed.name
 FROM member_role held JOIN role ON role.tenant_id = held.tenant_id AND role.id = held.role_id,
   jsonb_array_elements_text(role.permissions) WITH ORDINALITY AS listed (name, place)
-WHERE held.tenant_id = $1 AND held.member_id = $2
+WHERE held.tenant_id = $1 AND held.member_id = $2 AND (held.expires_at IS NULL OR held.expires_at > now())
 ORDER BY role.position, role.node_id, listed.place
 """
 
@@ -87,8 +87,12 @@ async def insert_identity(work: UnitOfWork, identity: VerifiedIdentity, user_id:
 
 
 async def link_member(work: UnitOfWork, member_id: UUID, user_id: UUID, *, now: datetime) -> None:
-    """Bind a member of the tenant entered who waits for a person; harmless where one is bound."""
-    await work.fetch(_LINK, work.tenant, member_id, user_id, now)
+    """Bind a member of the tenant entered who waits for a person; harmless where one is bound.
+
+    Raises ``SingleMembership``.
+    """
+    async with joining(work):
+        await work.fetch(_LINK, work.tenant, member_id, user_id, now)
 
 
 @dataclass(frozen=True, slots=True)

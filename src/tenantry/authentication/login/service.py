@@ -228,10 +228,10 @@ async def _settle(work: UnitOfWork, user_id: UUID, found: Iterable[Candidate], *
     """Bind members who are ACTIVE already and wait for the person, as those made with a tenant do.
 
     Always in the same order, so that two logins cannot block each other. Invited ones are bound
-    where their invitation is accepted.
+    where their invitation is accepted, and those of which a person has one only, where they enter.
     """
     for each in found:
-        if each.open and not each.linked and each.status == MemberStatus.ACTIVE:
+        if each.open and not each.linked and not each.single and each.status == MemberStatus.ACTIVE:
             await work.enter(each.tenant_id, user_id=user_id)
             await repository.link_member(work, each.member_id, user_id, now=terms.clock())
 
@@ -288,6 +288,9 @@ async def _signed_in(
 async def _member(work: UnitOfWork, user_id: UUID, member_id: UUID, *, terms: Terms) -> repository.Place:
     """The person's member in the tenant entered, ACTIVE; an invitation is accepted on the way."""
     member = await repository.member_of(work, member_id)
+    if member is not None and member.user_id is None and member.status == MemberStatus.ACTIVE:
+        await repository.link_member(work, member_id, user_id, now=terms.clock())
+        member = await repository.member_of(work, member_id)
     if member is not None and member.status == MemberStatus.INVITED:
         with suppress(InvitationNotPending):  # another login of theirs may have been faster
             await claim(work, member_id, user_id=user_id, clock=terms.clock)

@@ -25,6 +25,7 @@ UNKNOWN_SESSION = "UNKNOWN_SESSION"
 REVOKED = "REVOKED"
 EXPIRED = "EXPIRED"
 MEMBER_SUSPENDED = "MEMBER_SUSPENDED"
+MEMBERSHIP_EXPIRED = "MEMBERSHIP_EXPIRED"
 TENANT_SUSPENDED = "TENANT_SUSPENDED"
 
 
@@ -155,8 +156,8 @@ async def load_authority(database: Database, session_id: UUID, *, clock: Clock =
     """What a live session may do at this moment, read from the database.
 
     Raises ``Unauthenticated`` with the reason ``UNKNOWN_SESSION``, ``REVOKED``, ``EXPIRED``,
-    ``TENANT_SUSPENDED`` or ``MEMBER_SUSPENDED`` (the first of these that holds), and
-    ``Unavailable`` when the database is gone.
+    ``TENANT_SUSPENDED``, ``MEMBER_SUSPENDED`` or ``MEMBERSHIP_EXPIRED`` (the first of these that
+    holds), and ``Unavailable`` when the database is gone.
     """
     return live_authority(await repository.read_authority(database, session_id), now=clock())
 
@@ -178,6 +179,8 @@ def live_authority(row: Mapping[str, Any] | None, *, now: datetime) -> Authority
         raise Unauthenticated(TENANT_SUSPENDED, "This tenant is suspended.")
     if row["member_status"] != MemberStatus.ACTIVE:
         raise Unauthenticated(MEMBER_SUSPENDED, "This membership is suspended.")
+    if row["membership_over"]:
+        raise Unauthenticated(MEMBERSHIP_EXPIRED, "This membership has ended.")
     return Authority(
         session_id=row["session_id"],
         user_id=row["user_id"],

@@ -15,11 +15,11 @@ from tenantry.directory.invitations.repository import (
     members_at,
     pending_at,
 )
-from tenantry.directory.members.errors import TooManyRoles
+from tenantry.directory.members.errors import SeatsExhausted, TooManyRoles
 from tenantry.directory.members.models import MemberStatus
 from tenantry.directory.roles.errors import RoleNotGrantable
 from tenantry.directory.roles.service import may_grant
-from tenantry.kernel.errors import Problem
+from tenantry.kernel.errors import BadUserInput, Problem
 from tenantry.kernel.text import line
 from tenantry.storage.unit_of_work import UnitOfWork
 from tenantry.tokens.opaque import new_secret
@@ -32,6 +32,8 @@ class InvitationRequest:
     email: str = field(repr=False)
     role_ids: tuple[str, ...] = ()
     name: str | None = field(default=None, repr=False)
+    membership_expires_at: datetime | None = None
+    """Until when the person will belong, for guests; None for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Terms:
     max_roles: int | None
     now: datetime
     expires_at: datetime
+    free_seats: int | None = None
+    """Of the tenant's plan; None for any number. An invitation takes none, whoever accepts it does."""
 
 
 def draft_all(
@@ -53,7 +57,10 @@ def draft_all(
     taken: Mapping[str, Problem],
     terms: Terms,
 ) -> list[NewInvitation | Problem]:
-    """A draft or a refusal for each request, in their order; ``emails`` are their addresses, normalised."""
+    """A draft or a refusal for each request, in their order; ``emails`` are their addresses, normalised.
+
+    Raises ``BadUserInput`` for an end of a membership that has come, or that an owner would have.
+    """
     answers: list[NewInvitation | Problem] = []
     spoken_for = dict(taken)
     for request, email in zip(requests, emails, strict=True):
@@ -63,8 +70,9 @@ def draft_all(
         roles = [terms.roles[role] for role in dict.fromkeys(request.role_ids)]
         problem = spoken_for.get(email) or _refused(work, roles, terms)
         name = None if request.name is None else line(request.name, "name")
+        end = _checked_end(request.membership_expires_at, roles, terms)
         answers.append(
-            problem or NewInvitation(email, name, roles, terms.now, terms.expires_at, token=new_secret())
+            problem or NewInvitation(email, name, roles, terms.now, terms.expires_at, new_secret(), end)
         )
         spoken_for.setdefault(email, problem or InvitationPending())
     return answers
@@ -110,8 +118,17 @@ async def clear_the_way(work: UnitOfWork, emails: Collection[str], *, now: datet
     return taken
 
 
+def _checked_end(end: datetime | None, roles: Sequence[OfferedRole], terms: Terms) -> datetime | None:
+    if end is not None and (end <= terms.now or any(role.is_owner for role in roles)):
+        wrong = "must be in the future" if end <= terms.now else "an owner's membership has no end"
+        raise BadUserInput("Some input cannot be taken.", {"membershipExpiresAt": wrong})
+    return end
+
+
 def _refused(work: UnitOfWork, roles: Sequence[OfferedRole], terms: Terms) -> Problem | None:
-    """What speaks against granting these roles."""
+    """What speaks against asking somebody in for these roles."""
+    if terms.free_seats is not None and terms.free_seats <= 0:
+        return SeatsExhausted()
     if terms.max_roles is not None and len(roles) > terms.max_roles:
         return TooManyRoles(terms.max_roles)
     if not all(may_grant(work.acting, role) for role in roles):

@@ -33,8 +33,11 @@ WITH offered AS MATERIALIZED (
 SELECT t.name AS tenant, (b.body ->> 'max_roles')::int AS max_roles,
   EXISTS (SELECT FROM member WHERE tenant_id = $1 AND email = ANY ($3)) OR EXISTS (
     SELECT FROM invitation WHERE tenant_id = $1 AND email = ANY ($3) AND status = 'PENDING') AS known,
+  CASE WHEN most IS NOT NULL THEN most - (
+    SELECT count(*) FROM member WHERE tenant_id = $1 AND status <> 'INVITED')::int END AS free_seats,
   offered.node_id, offered.id, offered.is_owner, offered.effective, offered.conditional
-FROM tenant t JOIN blueprint b ON b.key = t.blueprint LEFT JOIN offered ON true
+FROM tenant t JOIN blueprint b ON b.key = t.blueprint CROSS JOIN LATERAL most_members(t.id) AS most
+LEFT JOIN offered ON true
 WHERE t.id = $1
 """
 # Each invitation with the member who waits for it, and its roles twice: as they were offered,
@@ -42,14 +45,16 @@ WHERE t.id = $1
 INSERT = """
 WITH new AS MATERIALIZED (
   SELECT * FROM unnest($3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[],
-    $9::boolean[], $10::bytea[], $11::timestamptz[], $12::timestamptz[])
-  AS new (id, node_id, member_id, member_node, email, name, is_owner, token_hash, created_at, expires_at)),
+    $9::boolean[], $10::bytea[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[])
+  AS new (id, node_id, member_id, member_node, email, name, is_owner, token_hash, created_at, expires_at,
+    membership_expires_at)),
 offered AS MATERIALIZED (
-  SELECT * FROM unnest($13::uuid[], $14::uuid[], $15::uuid[], $16::uuid[])
+  SELECT * FROM unnest($14::uuid[], $15::uuid[], $16::uuid[], $17::uuid[])
   AS offered (invitation_id, role_id, offer_id, holding_id)),
 placed_member AS (
-  INSERT INTO member (tenant_id, id, node_id, email, name, status, is_owner)
-  SELECT $1, member_id, member_node, email, name, 'INVITED', is_owner FROM new ORDER BY email
+  INSERT INTO member (tenant_id, id, node_id, email, name, status, is_owner, expires_at)
+  SELECT $1, member_id, member_node, email, name, 'INVITED', is_owner, membership_expires_at
+  FROM new ORDER BY email
   ON CONFLICT DO NOTHING RETURNING id),
 placed AS (
   INSERT INTO invitation (tenant_id, id, node_id, email, name, status, token_hash, member_id, inviter_id,
@@ -83,6 +88,7 @@ class Surroundings:
     tenant: str
     """Its name."""
     max_roles: int | None
+    free_seats: int | None
     roles: Mapping[str, OfferedRole]
     """Those of the roles asked for that are the tenant's, by node id."""
     known: bool
@@ -102,6 +108,7 @@ class NewInvitation:
     created_at: datetime
     expires_at: datetime
     token: str = field(repr=False)
+    membership_expires_at: datetime | None = None
     id: UUID = field(default_factory=new_key)
     node_id: str = field(default_factory=partial(new_node_id, NodePrefix.INVITATION))
     member_id: UUID = field(default_factory=new_key)
@@ -143,7 +150,8 @@ async def surroundings(
         for row in rows
         if row["node_id"] is not None
     }
-    return Surroundings(rows[0]["tenant"], rows[0]["max_roles"], roles, rows[0]["known"])
+    first = rows[0]
+    return Surroundings(first["tenant"], first["max_roles"], first["free_seats"], roles, first["known"])
 
 
 async def insert_invitations(
@@ -176,6 +184,7 @@ def _values(draft: NewInvitation) -> tuple[object, ...]:
         digest(draft.token),
         draft.created_at,
         draft.expires_at,
+        draft.membership_expires_at,
     )
 
 

@@ -28,6 +28,7 @@ from tenantry.directory.invitations.repository import (
     roles_of,
     surroundings,
 )
+from tenantry.directory.members.joining import joining
 from tenantry.directory.members.models import Member, MemberStatus
 from tenantry.directory.roles.errors import RoleNotGrantable
 from tenantry.directory.roles.service import may_grant
@@ -76,7 +77,7 @@ async def create_invitations(
     if found is None or len(found.roles) != len(wanted):
         raise NotFound
     taken = await clear_the_way(work, asked, now=now) if found.known else {}
-    terms = Terms(found.roles, found.max_roles, now, now + lifetime)
+    terms = Terms(found.roles, found.max_roles, now, now + lifetime, free_seats=found.free_seats)
     drafts = draft_all(work, requests, emails, taken=taken, terms=terms)
     placed = {
         draft.email: Invited(draft, link(draft.token))
@@ -142,7 +143,8 @@ async def claim(work: UnitOfWork, member_id: UUID, *, user_id: UUID, clock: Cloc
     """Use up an invited member's living invitation: ACTIVE from now on, and bound to ``user_id``.
 
     The caller has entered the tenant and verified that the invited address is the person's. Of
-    calls at the same moment one succeeds. Raises ``InvitationNotPending``.
+    calls at the same moment one succeeds. Raises ``InvitationNotPending``, ``SeatsExhausted``,
+    ``SingleMembership``.
     """
     member = await member_to_change(work, member_id)
     invitation = await living_of(work, member_id, now=clock())
@@ -150,10 +152,10 @@ async def claim(work: UnitOfWork, member_id: UUID, *, user_id: UUID, clock: Cloc
         raise InvitationNotPending
     if member.user_id not in {None, user_id}:
         raise InvitationNotPending
-    invitation.status, invitation.accepted_at = InvitationStatus.ACCEPTED, clock()
-    member.status, member.joined_at, member.user_id = MemberStatus.ACTIVE, clock(), user_id
-    member.version += 1
-    await work.session.flush()
+    async with joining(work):
+        invitation.status, invitation.accepted_at = InvitationStatus.ACCEPTED, clock()
+        member.status, member.joined_at, member.user_id = MemberStatus.ACTIVE, clock(), user_id
+        member.version += 1
     work.record(AuditAction.INVITATION_ACCEPT, invitation.node_id, member.node_id)
     return member
 

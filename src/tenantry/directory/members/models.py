@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from tenantry.kernel.ids import NodePrefix, new_key, new_node_id
@@ -45,7 +45,8 @@ class Member(TenantOwned, table=True):
     """That person in one tenant. ``user_id`` is set by the first verified login.
 
     ``version`` rises with every change of rights or standing, which ends every token
-    that names an older one.
+    that names an older one. From ``expires_at`` on they may not act, whatever their ``status``;
+    an owner's membership has no end.
     """
 
     __tablename__ = "member"  # pyright: ignore[reportAssignmentType]
@@ -54,6 +55,7 @@ class Member(TenantOwned, table=True):
         UniqueConstraint("tenant_id", "user_id"),
         Index("member_by_user", "user_id"),
         Index("member_by_email", "email"),
+        CheckConstraint("NOT is_owner OR expires_at IS NULL", name="member_owner_without_end"),
     )
 
     node_id: str = Field(default_factory=_member_node_id, unique=True)
@@ -66,10 +68,15 @@ class Member(TenantOwned, table=True):
     version: int = 1
     joined_at: datetime | None = Field(default=None, sa_type=Timestamp)
     last_seen_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    expires_at: datetime | None = Field(default=None, sa_type=Timestamp)
 
 
 class MemberRole(TenantOwned, table=True):
-    """A role that a member holds."""
+    """A role that a member holds; from ``expires_at`` on they do not.
+
+    Each that has ended raises the version by which the member acts, as if it had been taken away
+    (migration 0014).
+    """
 
     __tablename__ = "member_role"  # pyright: ignore[reportAssignmentType]
     __table_args__ = (
@@ -77,7 +84,14 @@ class MemberRole(TenantOwned, table=True):
         within_tenant("role_id", "role"),
         UniqueConstraint("tenant_id", "member_id", "role_id"),
         Index("member_role_by_role", "tenant_id", "role_id"),
+        Index(
+            "member_role_with_end",
+            "tenant_id",
+            "member_id",
+            postgresql_where=text("expires_at IS NOT NULL"),
+        ),
     )
 
     member_id: UUID
     role_id: UUID
+    expires_at: datetime | None = Field(default=None, sa_type=Timestamp)

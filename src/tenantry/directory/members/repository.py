@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import func, update
 from sqlmodel import and_, col, or_, select
 
 from tenantry.directory.members.models import Member, MemberRole, User
@@ -16,6 +16,7 @@ SELECT pg_advisory_xact_lock(member_gate(q.id)) FROM (
   SELECT id FROM member WHERE tenant_id = $1 AND (node_id = ANY($2::text[]) OR id = ANY($3::uuid[]))
   ORDER BY id) AS q
 """
+_LASTS = or_(col(MemberRole.expires_at).is_(None), col(MemberRole.expires_at) > func.now())
 
 
 async def close_gates(
@@ -43,11 +44,11 @@ async def user_to_change(work: UnitOfWork, user_id: UUID) -> User:
 
 
 async def roles_of(work: UnitOfWork, member_ids: Collection[UUID]) -> list[tuple[MemberRole, Role]]:
-    """What members hold; the roles held FOR SHARE, so that none of them changes meanwhile."""
+    """What members hold now; the roles held FOR SHARE, so that none of them changes meanwhile."""
     query = (
         select(MemberRole, Role)
         .join(Role, col(Role.id) == col(MemberRole.role_id))
-        .where(col(MemberRole.member_id).in_(member_ids))
+        .where(col(MemberRole.member_id).in_(member_ids), _LASTS)
         .order_by(col(Role.id))
     )
     return list((await work.session.exec(query.with_for_update(read=True, of=Role))).all())
@@ -56,7 +57,10 @@ async def roles_of(work: UnitOfWork, member_ids: Collection[UUID]) -> list[tuple
 async def roles_held_or_named(
     work: UnitOfWork, member_id: UUID, node_ids: Collection[str]
 ) -> list[tuple[Role, MemberRole | None]]:
-    """The roles that a member holds, with how, and those that are named; all held FOR SHARE."""
+    """The roles that a member holds, with how, and those that are named; all held FOR SHARE.
+
+    What has ended is still here: it is to be given anew, or swept away.
+    """
     holding = and_(col(MemberRole.role_id) == col(Role.id), col(MemberRole.member_id) == member_id)
     query = (
         select(Role, MemberRole)

@@ -10,17 +10,21 @@ from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 
+from tenantry.access.decisions import missing
 from tenantry.access.permissions import BuiltIn
 from tenantry.audit.actions import AuditAction
 from tenantry.directory.members import repository
 from tenantry.directory.members.errors import LastOwner, TooManyRoles
 from tenantry.directory.members.models import Member, MemberRole, MemberStatus, User
+from tenantry.directory.members.terms import End, Holdings, checked_end, over, settled
 from tenantry.directory.roles.errors import RoleNotGrantable
 from tenantry.directory.roles.models import Role
 from tenantry.directory.roles.service import may_grant
 from tenantry.directory.tenants.repository import most_roles
 from tenantry.kernel.changes import UNSET, Unset
+from tenantry.kernel.clock import Clock, system_clock
 from tenantry.kernel.errors import BadUserInput, Conflict, Forbidden, NotFound
+from tenantry.kernel.events import Event
 from tenantry.kernel.text import line
 from tenantry.storage.errors import LAST_OWNER, sqlstate
 from tenantry.storage.unit_of_work import UnitOfWork
@@ -34,11 +38,15 @@ async def update_member(
     *,
     name: str | Unset | None = UNSET,
     extension: str | Unset | None = UNSET,
+    expires_at: End = UNSET,
+    clock: Clock = system_clock,
 ) -> Member:
-    """Change what a member is called and their extension; None takes it away.
+    """Change what a member is called, their extension, and until when they belong; None takes it away.
 
-    Raises ``NotFound``, ``BadUserInput``.
+    A membership that ends is as one suspended then, so its end asks for ``member:suspend`` and for
+    reach, and nobody sets their own. Raises ``NotFound``, ``BadUserInput``, ``Forbidden``.
     """
+    end = checked_end(expires_at, now=clock())
     changes: dict[str, str | None] = {}
     if name is not UNSET:
         changes["name"] = None if name is None else line(name, "name")
@@ -47,6 +55,8 @@ async def update_member(
         changes["extension"] = None if extension is None else line(extension, "extension", most=most)
     member = await _member(work, member_id)
     member.sqlmodel_update(changes)
+    if end is not UNSET:
+        await _set_end(work, member, end)
     await work.session.flush()
     work.record(AuditAction.MEMBER_UPDATE, member.node_id)
     return member
@@ -62,31 +72,40 @@ async def update_profile(work: UnitOfWork, *, name: str | Unset | None = UNSET) 
     return user
 
 
-async def set_roles(work: UnitOfWork, member_id: str, role_ids: Collection[str]) -> Member:
+async def set_roles(
+    work: UnitOfWork,
+    member_id: str,
+    role_ids: Collection[str],
+    *,
+    expires_at: End = UNSET,
+    clock: Clock = system_clock,
+) -> Member:
     """Let a member hold exactly these roles, none included; which of them are new must be grantable.
 
-    Raises ``NotFound`` for a member or role that is not here, ``Conflict`` for an invited
-    member, ``Forbidden`` for one above the caller, ``RoleNotGrantable``, ``TooManyRoles``,
-    ``LastOwner``.
+    ``expires_at`` is the end of the new ones, and of those held for a time; what is held for good stays
+    so. Nobody moves an end of their own.
+
+    Raises ``NotFound`` for a member or role that is not here, ``BadUserInput`` for an end that an owner
+    would have, ``Conflict`` for an invited member, ``Forbidden`` for one above the caller,
+    ``RoleNotGrantable``, ``TooManyRoles``, ``LastOwner``.
     """
-    wanted = set(role_ids)
+    wanted, now = set(role_ids), clock()
+    end = checked_end(expires_at, now=now)
     member = await _joined_member(work, member_id)
     found = await repository.roles_held_or_named(work, member.id, wanted)
     granted = [role for role, _ in found if role.node_id in wanted]
-    held = {role.node_id: holding for role, holding in found if holding is not None}
     if len(granted) != len(wanted):
         raise NotFound
-    _check_reach(work, member, [role for role, holding in found if holding is not None])
-    added = [role for role in granted if role.node_id not in held]
-    for role in added:
-        if not may_grant(work.acting, role):
-            raise RoleNotGrantable(role.node_id)
+    live = [role for role, held in found if held is not None and not over(held, now)]
+    _check_reach(work, member, live)
+    holdings = settled(found, wanted, end=end, now=now)
+    _check_given(work, member, holdings, live)
     await _check_count(work, len(wanted))
-    removed = [holding for node_id, holding in held.items() if node_id not in wanted]
-    if added or removed:
-        await _change_holdings(work, member, added=added, removed=removed)
-        member.is_owner = any(role.is_owner for role in granted)
+    if holdings.changed:
+        await _change_holdings(work, member, holdings)
+        member.is_owner = holdings.owns
         await _keep_an_owner(work)
+        work.announce(Event.MEMBER_ROLES_CHANGED, member=member.node_id)
     work.record(AuditAction.MEMBER_ROLES_SET, member.node_id, *(role.node_id for role in granted))
     return member
 
@@ -117,6 +136,7 @@ async def remove_member(work: UnitOfWork, member_id: str) -> None:
     await work.session.delete(member)
     await _keep_an_owner(work)
     work.record(AuditAction.MEMBER_REMOVE, member_id)
+    work.announce(Event.MEMBER_REMOVED, member=member_id)
 
 
 async def transfer_ownership(work: UnitOfWork, to_member_id: str, *, keep: bool = False) -> Member:
@@ -137,8 +157,12 @@ async def transfer_ownership(work: UnitOfWork, to_member_id: str, *, keep: bool 
         raise NotFound
     if taker.status != MemberStatus.ACTIVE:
         raise Conflict("Only an active member can become an owner.")
+    if taker.expires_at is not None:
+        raise Conflict("Only a member whose membership has no end can become an owner.")
     await _hand_over(work, giver, taker, keep=keep)
     work.record(AuditAction.MEMBER_TRANSFER_OWNERSHIP, taker.node_id, giver.node_id)
+    for each in (taker, giver):
+        work.announce(Event.MEMBER_ROLES_CHANGED, member=each.node_id)
     return taker
 
 
@@ -191,15 +215,44 @@ async def _check_count(work: UnitOfWork, roles: int) -> None:
         raise TooManyRoles(most)
 
 
-async def _change_holdings(
-    work: UnitOfWork, member: Member, *, added: Iterable[Role], removed: Iterable[MemberRole]
-) -> None:
-    for holding in removed:
-        await work.session.delete(holding)
+def _check_given(work: UnitOfWork, member: Member, holdings: Holdings, live: Collection[Role]) -> None:
+    """Who may grant what, and that no owner is to have an end."""
+    for role in holdings.given:
+        if not may_grant(work.acting, role):
+            raise RoleNotGrantable(role.node_id)
+    own = member.id == work.acting.member_id
+    if own and any(role in live for role, _ in holdings.moved):
+        raise Forbidden
+    if member.expires_at is not None and any(role.is_owner for role in holdings.given):
+        raise BadUserInput("Some input cannot be taken.", {"roleIds": "an owner's membership has no end"})
+
+
+async def _set_end(work: UnitOfWork, member: Member, end: datetime | None) -> None:
+    needed = {str(BuiltIn.MEMBER_SUSPEND)}
+    if member.id == work.acting.member_id or missing(work.acting.permissions, needed):
+        raise Forbidden(BuiltIn.MEMBER_SUSPEND)
+    await _check_standing(work, member)
+    if end is not None and member.is_owner:
+        raise BadUserInput("Some input cannot be taken.", {"expiresAt": "an owner's membership has no end"})
+    if member.expires_at != end:
+        member.expires_at = end
+        member.version += 1
+
+
+async def _change_holdings(work: UnitOfWork, member: Member, holdings: Holdings) -> None:
+    """Write what is to be, and raise the version above all that it can have come to by the clock."""
+    ends = [*holdings.removed, *(held for _, held in holdings.moved)]
+    member.version += 1 + sum(held.expires_at is not None for held in ends)
+    for held in holdings.removed:
+        await work.session.delete(held)
+    for _, held in holdings.moved:
+        held.expires_at = holdings.until
     work.session.add_all(
-        MemberRole(tenant_id=member.tenant_id, member_id=member.id, role_id=role.id) for role in added
+        MemberRole(
+            tenant_id=member.tenant_id, member_id=member.id, role_id=role.id, expires_at=holdings.until
+        )
+        for role in holdings.added
     )
-    member.version += 1
 
 
 async def _hand_over(work: UnitOfWork, giver: Member, taker: Member, *, keep: bool) -> None:
@@ -212,12 +265,12 @@ async def _hand_over(work: UnitOfWork, giver: Member, taker: Member, *, keep: bo
     crowded = most is not None and len(had) + len(added) > most
     displaced = [had[key] for key in had.keys() - gives.keys()] if crowded else []
     if added or displaced:
-        await _change_holdings(work, taker, added=added, removed=displaced)
+        await _change_holdings(work, taker, Holdings(None, added=added, removed=displaced))
     taker.is_owner = True
     await work.session.flush()
     if not keep:
         given = [held for held, role in holdings if held.member_id == giver.id and role.id in gives]
-        await _change_holdings(work, giver, added=(), removed=given)
+        await _change_holdings(work, giver, Holdings(None, removed=given))
         giver.is_owner = False
         await _keep_an_owner(work)
 

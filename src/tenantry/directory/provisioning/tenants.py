@@ -8,10 +8,12 @@ from email_validator import EmailNotValidError, validate_email
 from tenantry.audit.actions import AuditAction
 from tenantry.directory.blueprints import repository as blueprints
 from tenantry.directory.blueprints.models import Blueprint
+from tenantry.directory.members.joining import joining
 from tenantry.directory.members.models import Member, MemberRole, MemberStatus
 from tenantry.directory.provisioning.blueprints import locked_roles
 from tenantry.directory.roles.models import Role
 from tenantry.directory.tenants.models import Tenant
+from tenantry.directory.tenants.plans import checked_plan, plans_in
 from tenantry.directory.tenants.service import PLAN_CHARACTERS, checked_slug, unique_slug
 from tenantry.kernel.errors import BadUserInput, ScopeMismatch
 from tenantry.kernel.ids import PLATFORM_TENANT_KEY, new_key
@@ -46,6 +48,7 @@ async def create_tenant(
     )
     owner = None if owner_email is None else checked_email(owner_email, "ownerEmail")
     found = await _blueprint(work, blueprint)
+    checked_plan(plans_in(found.body["plans"]), tenant.plan)
     roles = locked_roles(found.body, Scope.TENANT, tenant.id)
     owning = [role for role in roles if role.is_owner][:1]
     if owner is not None and not owning:
@@ -64,7 +67,10 @@ async def create_tenant(
 async def add_waiting_member(
     work: UnitOfWork, *, email: str, name: str | None, roles: Iterable[Role]
 ) -> Member:
-    """An ACTIVE member of the tenant entered, who waits for a verified login with that address."""
+    """An ACTIVE member of the tenant entered, who waits for a verified login with that address.
+
+    Raises ``SeatsExhausted``.
+    """
     granted = list(roles)
     member = Member(
         tenant_id=work.tenant,
@@ -74,8 +80,8 @@ async def add_waiting_member(
         is_owner=any(role.is_owner for role in granted),
         joined_at=datetime.now(UTC),
     )
-    work.session.add(member)
-    await work.session.flush()
+    async with joining(work):
+        work.session.add(member)
     work.session.add_all(
         MemberRole(tenant_id=work.tenant, member_id=member.id, role_id=role.id) for role in granted
     )

@@ -1,5 +1,6 @@
 """An object's attributes against its type's JSON Schema."""
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import islice
@@ -14,6 +15,8 @@ from tenantry.kernel.errors import BadUserInput
 MAX_BYTES = 16_384
 """Of one object's attributes, printed."""
 MAX_PROBLEMS = 10
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""As JSON escapes it; not behind an escaped backslash."""
 
 
 def checked(attributes: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,14 +25,28 @@ def checked(attributes: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[st
     Raises ``BadUserInput``, each fault by its place; a message names the place and the rule, never the
     value. Nothing is fetched: ``blueprints.schemas`` refuses a ``$ref`` when the blueprint is read.
     """
-    if len(orjson.dumps(attributes)) > MAX_BYTES:
-        raise BadUserInput("Some input cannot be taken.", {"attributes": f"take at most {MAX_BYTES} bytes"})
+    if problem := _unstorable(attributes):
+        raise BadUserInput("Some input cannot be taken.", {"attributes": problem})
     validator: Any = _validator(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))
     found: Iterable[ValidationError] = islice(validator.iter_errors(dict(attributes)), MAX_PROBLEMS)
     problems = {_place(error): f"does not satisfy `{error.validator}`" for error in found}
     if problems:
         raise BadUserInput("Some input cannot be taken.", problems)
     return dict(attributes)
+
+
+def _unstorable(attributes: Mapping[str, Any]) -> str | None:
+    """What PostgreSQL would not hold, or not give back as it was."""
+    try:
+        printed = orjson.dumps(attributes)
+    except TypeError:
+        return "an integer has at most 64 bits"
+    if len(printed) > MAX_BYTES:
+        return f"take at most {MAX_BYTES} bytes"
+    if _NUL.search(printed):
+        return "a text holds no NUL"
+    # What is infinite is printed as null.
+    return None if orjson.loads(printed) == attributes else "a number is too large"
 
 
 @lru_cache(maxsize=512)

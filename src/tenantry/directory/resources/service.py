@@ -20,6 +20,7 @@ from tenantry.directory.teams.repository import team_named
 from tenantry.directory.teams.service import known_of
 from tenantry.kernel.changes import UNSET, Unset
 from tenantry.kernel.errors import BadUserInput, Forbidden, NotFound, StepUpRequired
+from tenantry.kernel.events import Event
 from tenantry.kernel.text import line
 from tenantry.storage.tables import now
 from tenantry.storage.unit_of_work import UnitOfWork
@@ -70,6 +71,7 @@ async def create_resource(
     work.session.add(resource)
     await work.session.flush()
     work.record(AuditAction.RESOURCE_CREATE, resource.node_id)
+    _announce(work, Event.RESOURCE_CREATED, resource)
     return resource
 
 
@@ -104,6 +106,7 @@ async def update_resource(
     await _ensure(work, gate, resource)
     await work.session.flush()
     work.record(AuditAction.RESOURCE_UPDATE, resource.node_id)
+    _announce(work, Event.RESOURCE_UPDATED, resource)
     return resource
 
 
@@ -114,6 +117,7 @@ async def delete_resource(work: UnitOfWork, types: ResourceTypes, resource_id: s
     await work.session.delete(resource)
     await work.session.flush()
     work.record(AuditAction.RESOURCE_DELETE, resource.node_id)
+    _announce(work, Event.RESOURCE_DELETED, resource)
 
 
 async def act_on_resource(work: UnitOfWork, types: ResourceTypes, resource_id: str, action: str) -> Resource:
@@ -128,6 +132,7 @@ async def act_on_resource(work: UnitOfWork, types: ResourceTypes, resource_id: s
         raise _bad("action", "this type of resource has no such action")
     await _ensure(work, gate, resource)
     work.record(AuditAction.RESOURCE_ACT, resource.node_id)
+    _announce(work, Event.RESOURCE_ACTED, resource, action=action)
     return resource
 
 
@@ -141,6 +146,13 @@ async def _found(work: UnitOfWork, types: ResourceTypes, node_id: str) -> tuple[
         # To everybody else, whatever they may, it is not there.
         raise NotFound
     return resource, kind
+
+
+def _announce(work: UnitOfWork, event: Event, resource: Resource, **more: str) -> None:
+    if not resource.is_personal:
+        work.announce(
+            event, resource=resource.node_id, resourceType=resource.type, state=resource.state, **more
+        )
 
 
 async def _ensure(work: UnitOfWork, gate: Gate | None, resource: Resource) -> None:

@@ -1,6 +1,18 @@
 """Refusals of roles."""
 
+from collections.abc import Sequence
+
 from tenantry.kernel.errors import Problem
+
+
+class PlanDoesNotAllow(Problem):
+    """The tenant's plan has no roles of its own; ``plans`` are those of its blueprint that have."""
+
+    code = "PLAN_REQUIRED"
+
+    def __init__(self, plans: Sequence[str]) -> None:
+        super().__init__("This tenant's plan does not include roles of its own.")
+        self.plans = tuple(plans)
 
 
 class RoleInUse(Problem):

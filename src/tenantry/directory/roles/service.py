@@ -1,7 +1,7 @@
 """What can be done with roles: granted by the subset rule; custom ones made, changed, deleted."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from sqlalchemy.exc import IntegrityError
@@ -11,10 +11,11 @@ from tenantry.access.decisions import missing
 from tenantry.access.grants import within
 from tenantry.audit.actions import AuditAction
 from tenantry.directory.blueprints.service import catalogue
-from tenantry.directory.roles.errors import RoleInUse, RoleLocked, RoleNotGrantable
+from tenantry.directory.roles.errors import PlanDoesNotAllow, RoleInUse, RoleLocked, RoleNotGrantable
 from tenantry.directory.roles.models import Role
-from tenantry.directory.roles.repository import is_held, raise_holders, role_to_change
-from tenantry.directory.tenants.repository import blueprint_of_entered, wait_for_mutations
+from tenantry.directory.roles.repository import is_held, node_ids_of, raise_holders, role_to_change
+from tenantry.directory.tenants.plans import in_force
+from tenantry.directory.tenants.repository import blueprint_of_entered, plans_of_entered, wait_for_mutations
 from tenantry.kernel.changes import UNSET, Unset
 from tenantry.kernel.errors import BadUserInput, Conflict, NotFound
 from tenantry.kernel.ids import PLATFORM_TENANT_KEY
@@ -44,6 +45,17 @@ class Grantable(Protocol):
         ...
 
 
+async def named_by_key(work: UnitOfWork, keys: Collection[str]) -> Mapping[str, str]:
+    """Node ids of the roles that a caller names by their keys, which never change.
+
+    Raises ``NotFound`` where one of them is no role of this tenant.
+    """
+    found: Mapping[str, str] = await node_ids_of(work, keys) if keys else {}
+    if len(found) != len(set(keys)):
+        raise NotFound
+    return found
+
+
 async def create_role(
     work: UnitOfWork,
     *,
@@ -54,9 +66,10 @@ async def create_role(
 ) -> Role:
     """Make a custom role; without a ``key`` the name gives it one.
 
-    Raises ``BadUserInput``, ``RoleNotGrantable`` where it would hold more than the caller,
-    ``Conflict`` where the key is taken.
+    Raises ``PlanDoesNotAllow``, ``BadUserInput``, ``RoleNotGrantable`` where it would hold more than
+    the caller, ``Conflict`` where the key is taken.
     """
+    await _check_plan(work)
     role = Role(
         tenant_id=work.tenant,
         key=_key(name) if key is None else _checked_key(key),
@@ -87,15 +100,16 @@ async def update_role(
 ) -> Role:
     """Change a custom role; its key stays. Whoever holds it gets a new version if its rights change.
 
-    Raises ``NotFound``, ``BadUserInput``, ``RoleLocked``, ``RoleNotGrantable`` where the role
-    holds, or would hold, more than the caller, and ``Conflict`` where another such change began
-    at the same moment.
+    Raises ``NotFound``, ``BadUserInput``, ``RoleLocked``, ``PlanDoesNotAllow``, ``RoleNotGrantable``
+    where the role holds, or would hold, more than the caller, and ``Conflict`` where another such
+    change began at the same moment.
     """
     if permissions is not UNSET:
         # All who hold it, of whom there may be thousands, are waited for at once.
         await wait_for_mutations(work)
     role = await _custom_role(work, role_id)
-    before = set(role.effective)
+    await _check_plan(work)
+    before = {*role.effective, *role.conditional}
     if name is not UNSET:
         role.name = line(name, "name")
     if description is not UNSET:
@@ -103,7 +117,7 @@ async def update_role(
     if permissions is not UNSET:
         _set_permissions(work, role, permissions, await _catalogue(work))
     await work.session.flush()
-    if set(role.effective) != before:
+    if {*role.effective, *role.conditional} != before:
         await raise_holders(work, role.id)
     work.record(AuditAction.ROLE_UPDATE, role.node_id)
     return role
@@ -118,6 +132,8 @@ async def delete_role(work: UnitOfWork, role_id: str) -> None:
     role = await _custom_role(work, role_id)
     if await is_held(work, role.id):
         raise RoleInUse
+    # Those with whom it has ended: what their version has risen by the clock goes with the role.
+    await raise_holders(work, role.id)
     await work.session.delete(role)
     await work.session.flush()
     work.record(AuditAction.ROLE_DELETE, role_id)
@@ -137,6 +153,13 @@ async def _custom_role(work: UnitOfWork, role_id: str) -> Role:
     if not may_grant(work.acting, role):
         raise RoleNotGrantable(role.node_id)
     return role
+
+
+async def _check_plan(work: UnitOfWork) -> None:
+    """On a plan without them a tenant keeps the roles that it has, and may delete them."""
+    plans, key = await plans_of_entered(work)
+    if not in_force(plans, key).custom_roles:
+        raise PlanDoesNotAllow([plan.key for plan in plans if plan.custom_roles])
 
 
 async def _catalogue(work: UnitOfWork) -> Catalogue:

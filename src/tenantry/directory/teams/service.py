@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 
 from tenantry.access.conditions import Condition, facts_of
-from tenantry.access.facts import asked_by
+from tenantry.access.facts import about_team, asked_by
 from tenantry.access.grants import condition_of
 from tenantry.access.permissions import BuiltIn
 from tenantry.access.predicates import ALWAYS, Facts, holds
@@ -103,7 +103,7 @@ async def _ensure(work: UnitOfWork, team: Team) -> None:
     """Make the decision that the unit of work may owe. Raises ``Forbidden``."""
     condition = condition_of(work.acting, BuiltIn.TEAM_MANAGE)
     if condition != ALWAYS:
-        facts = {**await known_of(work, condition), "resource.team": team.id, "resource.type": "team"}
+        facts = {**await known_of(work, condition), **about_team(team.id)}
         if not holds(condition, facts):
             raise Forbidden(BuiltIn.TEAM_MANAGE)
     work.discharge()

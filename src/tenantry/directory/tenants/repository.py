@@ -9,6 +9,7 @@ from sqlmodel import col, select
 
 from tenantry.directory.blueprints.models import Blueprint
 from tenantry.directory.tenants.models import Tenant
+from tenantry.directory.tenants.plans import Plan, plans_in
 from tenantry.storage.unit_of_work import UnitOfWork
 
 _KEY = text("SELECT tenant_key(:node_id)")
@@ -19,6 +20,11 @@ _LOGIN_RULES = """
 SELECT b.body -> 'claims' AS claims, (b.body ->> 'max_sessions')::int AS max_sessions
 FROM tenant t JOIN blueprint b ON b.key = t.blueprint WHERE t.id = $1
 """
+_PLANS = """
+SELECT b.body -> 'plans' AS plans, t.plan
+FROM tenant t JOIN blueprint b ON b.key = t.blueprint WHERE t.id = $1
+"""
+_SEATS_TAKEN = "SELECT count(*) FROM member WHERE tenant_id = $1 AND status <> 'INVITED'"
 _RULE = "SELECT b.body -> $2 AS rule FROM tenant t JOIN blueprint b ON b.key = t.blueprint WHERE t.id = $1"
 
 
@@ -62,6 +68,17 @@ async def blueprint_of_entered(work: UnitOfWork) -> Blueprint:
 async def most_roles(work: UnitOfWork) -> int | None:
     """How many roles that blueprint lets a member have; None for any number."""
     return cast("int | None", await _rule(work, "max_roles"))
+
+
+async def plans_of_entered(work: UnitOfWork) -> tuple[list[Plan], str | None]:
+    """The plans of that blueprint, and the key of the one that the tenant was put on."""
+    (row,) = await work.fetch(_PLANS, work.tenant)
+    return plans_in(row["plans"] or ()), row["plan"]
+
+
+async def seats_taken(work: UnitOfWork) -> int:
+    """How many people have joined the tenant entered, suspended ones too."""
+    return int((await work.fetch(_SEATS_TAKEN, work.tenant))[0]["count"])
 
 
 class LoginRules(NamedTuple):

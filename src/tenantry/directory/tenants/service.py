@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from tenantry.audit.actions import AuditAction
 from tenantry.directory.tenants import repository
 from tenantry.directory.tenants.models import Tenant
+from tenantry.directory.tenants.plans import checked_plan, in_force
 from tenantry.kernel.errors import BadUserInput, Conflict, NotFound, ScopeMismatch, TenantRequired
 from tenantry.kernel.ids import PLATFORM_TENANT_KEY
 from tenantry.kernel.principal import Scope
@@ -64,9 +65,17 @@ async def reactivate_tenant(work: UnitOfWork, tenant_id: str) -> Tenant:
 
 
 async def set_plan(work: UnitOfWork, plan: str | None, tenant_id: str | None = None) -> Tenant:
-    """Put the tenant on a plan, a word of the product's own; None for none."""
+    """Put the tenant on a plan of its blueprint, or a word of the product's own where that has none.
+
+    None takes it away, which leaves what the smallest gives. Raises ``BadUserInput``, and ``Conflict``
+    where more people have joined than the plan has seats. Whoever joins meanwhile waits (migration 0014).
+    """
     wanted = None if plan is None else line(plan, "plan", most=PLAN_CHARACTERS)
     tenant = await _lock(work, tenant_id)
+    plans, _ = await repository.plans_of_entered(work)
+    most = in_force(plans, checked_plan(plans, wanted)).max_members
+    if most is not None and (taken := await repository.seats_taken(work)) > most:
+        raise Conflict(f"{taken} people have joined, and this plan has {most} seats.")
     tenant.plan = wanted
     await work.session.flush()
     work.record(AuditAction.TENANT_PLAN_SET, tenant.node_id)

@@ -2,8 +2,8 @@
 
 from tenantry.storage.migrations.script import run
 
-revision = "0014"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 
 # A wall of its own inside the tenant's: a key, or the platform looking in, is nobody here.
 COLUMNS = """
@@ -12,7 +12,6 @@ ALTER TABLE resource ADD COLUMN locked_at TIMESTAMPTZ;
 CREATE POLICY personal ON resource AS RESTRICTIVE TO tenantry_app
   USING (NOT is_personal OR owner_id = (SELECT current_app_user()));
 GRANT SELECT, UPDATE (locked_at) ON resource TO tenantry_guard;
-GRANT SELECT ON blueprint TO tenantry_guard;
 """
 
 # Removals and joinings of one person take turns: two that leave at once see each other's end.
@@ -81,6 +80,5 @@ DROP TRIGGER member_joined ON member;
 DROP FUNCTION lock_personal(), unlock_personal();
 DROP POLICY personal ON resource;
 ALTER TABLE resource DROP COLUMN is_personal, DROP COLUMN locked_at;
-REVOKE SELECT ON blueprint FROM tenantry_guard;
 REVOKE ALL ON resource FROM tenantry_guard;
 """)

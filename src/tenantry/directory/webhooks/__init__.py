@@ -1,0 +1,1 @@
+"""Webhooks: what has happened in a tenant, told to its own systems, signed (Standard Webhooks)."""

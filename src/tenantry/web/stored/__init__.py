@@ -1,0 +1,1 @@
+"""Stored operations: paths of their own, each for one fixed document, run through the same door."""
