@@ -90,7 +90,8 @@ class Endings:
             while True:
                 left = None if until is None else max(0.0, (until - self._clock()).total_seconds())
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(event.wait(), left)
+                    async with asyncio.timeout(left):
+                        await event.wait()
                 event.clear()
                 yield
         finally:

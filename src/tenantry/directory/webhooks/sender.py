@@ -62,7 +62,8 @@ class Sender:
             except Exception as error:  # noqa: BLE001 - the next look may find the database there
                 _log.warning("webhooks.lease_failed", error=type(error).__name__)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._every)
+                async with asyncio.timeout(self._every):
+                    await self._woken.wait()
 
     async def _fill(self) -> None:
         free = SLOTS - len(self._sending)
