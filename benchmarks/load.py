@@ -122,7 +122,8 @@ class _Generator:
             else:
                 self.waiting.append((number, due))
         try:
-            await asyncio.wait_for(self.done, PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await self.done
         except TimeoutError:
             self.outcome.failed += self.total - len(self.outcome.latencies)
         self.outcome.elapsed = time.perf_counter() - began
