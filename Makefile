@@ -46,7 +46,7 @@ test: system set-up check ## Set up, check, then run every test with its coverag
 
 test-long: system set-up ## The tests that take minutes
 	$(call say,long tests)
-	@$(BIN)/pytest -m long
+	@$(BIN)/pytest -m long --timeout 3600
 
 check: $(STAMPS)/developer ## Lint, types, layers, schema
 	$(call say,ruff)
