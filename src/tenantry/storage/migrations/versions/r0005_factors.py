@@ -1,6 +1,6 @@
 """Second factors: a secret sealed, codes hashed, and since when a session has proved one."""
 
-from tenantry.storage.migrations.script import run
+from tenantry.storage.migrations.script import guard, open_doors, run
 
 revision = "0005"
 down_revision = "0004"
@@ -170,18 +170,18 @@ def upgrade() -> None:
         run(WALL.format(table=table))
     run(RIGHTS)
     run(f"DROP VIEW {', '.join(VIEWS)}")
-    _show()
+    open_doors(VIEWS)
     run(AUTHORITY.format(columns=COLUMNS, values=VALUES))
     run(END)
     run(RESET)
     run(RESEAL)
-    _guard(*GUARDED)
+    guard(*GUARDED)
 
 
 def downgrade() -> None:
     """Forget every factor."""
     run(AUTHORITY.format(columns="", values=""))
-    _guard("load_authority(uuid)")
+    guard("load_authority(uuid)")
     run(f"DROP FUNCTION {', '.join(GUARDED[1:])}")
     run(f"DROP VIEW {', '.join(VIEWS)}")
     run("""
@@ -193,22 +193,4 @@ ALTER TABLE tenant DROP mfa_required;
 UPDATE "user" SET mfa_enabled = false;
 REVOKE UPDATE (mfa_enabled) ON "user" FROM tenantry_app, tenantry_guard;
 """)
-    _show()
-
-
-def _show() -> None:
-    run("GRANT CREATE ON SCHEMA public TO tenantry_guard")
-    for view, select in VIEWS.items():
-        run(f"CREATE VIEW {view} WITH (security_barrier) AS {select}")
-        run(f"ALTER VIEW {view} OWNER TO tenantry_guard")
-        run(f"GRANT SELECT ON {view} TO tenantry_app")
-    run("REVOKE CREATE ON SCHEMA public FROM tenantry_guard")
-
-
-def _guard(*functions: str) -> None:
-    run("GRANT CREATE ON SCHEMA public TO tenantry_guard")
-    for function in functions:
-        run(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")
-        run(f"GRANT EXECUTE ON FUNCTION {function} TO tenantry_app")
-        run(f"ALTER FUNCTION {function} OWNER TO tenantry_guard")
-    run("REVOKE CREATE ON SCHEMA public FROM tenantry_guard")
+    open_doors(VIEWS)

@@ -1,6 +1,6 @@
 """Tenants' own identity providers and e-mail domains, and by whose word each session was opened."""
 
-from tenantry.storage.migrations.script import run
+from tenantry.storage.migrations.script import guard, run
 
 revision = "0007"
 down_revision = "0006"
@@ -126,12 +126,7 @@ def upgrade() -> None:
     run(TABLES)
     run(FIND)
     run(END)
-    run("GRANT CREATE ON SCHEMA public TO tenantry_guard")
-    for function in GUARDED:
-        run(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")
-        run(f"GRANT EXECUTE ON FUNCTION {function} TO tenantry_app")
-        run(f"ALTER FUNCTION {function} OWNER TO tenantry_guard")
-    run("REVOKE CREATE ON SCHEMA public FROM tenantry_guard")
+    guard(*GUARDED)
 
 
 def downgrade() -> None:

@@ -1,6 +1,6 @@
 """Telling every worker at once, as it commits, that somebody's right to act has ended or changed."""
 
-from tenantry.storage.migrations.script import run
+from tenantry.storage.migrations.script import guard, run
 
 revision = "0008"
 down_revision = "0007"
@@ -67,12 +67,7 @@ def upgrade() -> None:
     """Begin to tell."""
     run(TELL)
     run(LOOK)
-    run("GRANT CREATE ON SCHEMA public TO tenantry_guard")
-    for function in GUARDED:
-        run(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")
-        run(f"GRANT EXECUTE ON FUNCTION {function} TO tenantry_app")
-        run(f"ALTER FUNCTION {function} OWNER TO tenantry_guard")
-    run("REVOKE CREATE ON SCHEMA public FROM tenantry_guard")
+    guard(*GUARDED)
 
 
 def downgrade() -> None:

@@ -1,6 +1,6 @@
 """Webhooks: whom a tenant has told, with what secret, and what is on its way."""
 
-from tenantry.storage.migrations.script import run
+from tenantry.storage.migrations.script import guard, run
 
 revision = "0012"
 down_revision = "0011"
@@ -165,12 +165,7 @@ def upgrade() -> None:
     run(TELL)
     run(LEASE)
     run(RESEAL)
-    run("GRANT CREATE ON SCHEMA public TO tenantry_guard")
-    for function in GUARDED:
-        run(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")
-        run(f"GRANT EXECUTE ON FUNCTION {function} TO tenantry_app")
-        run(f"ALTER FUNCTION {function} OWNER TO tenantry_guard")
-    run("REVOKE CREATE ON SCHEMA public FROM tenantry_guard")
+    guard(*GUARDED)
 
 
 def downgrade() -> None:

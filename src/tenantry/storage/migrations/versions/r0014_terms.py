@@ -1,6 +1,6 @@
 """Rights that end by themselves, plans that gate, and one membership a person where the product says so."""
 
-from tenantry.storage.migrations.script import run
+from tenantry.storage.migrations.script import guard, open_doors, run
 from tenantry.storage.migrations.versions import r0002_walls, r0005_factors, r0006_api_keys, r0008_endings
 from tenantry.storage.migrations.versions.r0009_conditions import FACTS, FOUND
 
@@ -229,7 +229,7 @@ def upgrade() -> None:
     """Let rights end."""
     run(f"DROP VIEW {', '.join(VIEWS)}")
     run(TABLES)
-    _show()
+    open_doors(VIEWS)
     parts = {"version": VERSION, "lasts": LASTS, "held": HELD}
     run(BEGIN.format(name="begin_request", wait="", lock="", **parts))
     run(BEGIN.format(name="begin_mutation", wait=WAIT, lock=FOR_SHARE, **parts))
@@ -238,7 +238,7 @@ def upgrade() -> None:
     run(SEATS)
     run(SINGLE)
     run(DOCUMENTS.format(**parts))
-    _guard(*GUARDED)
+    guard(*GUARDED)
 
 
 def downgrade() -> None:
@@ -260,24 +260,6 @@ DROP FUNCTION take_a_seat(), most_members(uuid), belong_once(), login_candidates
     run(r0005_factors.AUTHORITY.format(columns=columns, values=values))
     run(r0008_endings.LOOK.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
     run(r0002_walls.LOGIN.split("$$;")[0] + "$$;")
-    _guard("load_authority(uuid)", "login_candidates(uuid, text)")
+    guard("load_authority(uuid)", "login_candidates(uuid, text)")
     run("ALTER TABLE member_role DROP expires_at; ALTER TABLE member DROP expires_at")
-    _show()
-
-
-def _show() -> None:
-    run("GRANT CREATE ON SCHEMA public TO tenantry_guard")
-    for view, select in VIEWS.items():
-        run(f"CREATE VIEW {view} WITH (security_barrier) AS {select}")
-        run(f"ALTER VIEW {view} OWNER TO tenantry_guard")
-        run(f"GRANT SELECT ON {view} TO tenantry_app")
-    run("REVOKE CREATE ON SCHEMA public FROM tenantry_guard")
-
-
-def _guard(*functions: str) -> None:
-    run("GRANT CREATE ON SCHEMA public TO tenantry_guard")
-    for function in functions:
-        run(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")
-        run(f"GRANT EXECUTE ON FUNCTION {function} TO tenantry_app")
-        run(f"ALTER FUNCTION {function} OWNER TO tenantry_guard")
-    run("REVOKE CREATE ON SCHEMA public FROM tenantry_guard")
+    open_doors(VIEWS)
