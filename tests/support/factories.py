@@ -7,16 +7,16 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from tenantry.access.grants import by_permission
 from tenantry.authentication.api_keys.service import MadeKey, create
 from tenantry.authentication.sessions.models import Session
+from tenantry.authentication.sessions.service import granted_by
 from tenantry.directory.members.models import Member, MemberRole, MemberStatus
 from tenantry.directory.provisioning.tenants import create_tenant
 from tenantry.directory.roles.models import Role
 from tenantry.directory.tenants.models import Tenant
 from tenantry.kernel.clock import system_clock
 from tenantry.kernel.ids import PLATFORM_TENANT_KEY, NodePrefix, new_key, new_node_id
-from tenantry.kernel.principal import Authority, Scope
+from tenantry.kernel.principal import Authority
 from tests.support.database import TemporaryDatabase
 
 PHONE_SYSTEM = "phone-system"
@@ -115,29 +115,7 @@ async def authority_of(database: TemporaryDatabase, session_id: UUID) -> Authori
     row = await database.fetch("SELECT * FROM load_authority($1)", (session_id,))
     if row is None:
         raise LookupError("there is no such session")
-    return Authority(
-        session_id=row["session_id"],
-        user_id=row["user_id"],
-        member_id=row["member_id"],
-        tenant_id=row["tenant_id"],
-        user=row["user_node"],
-        member=row["member_node"],
-        tenant=row["tenant_node"],
-        scope=Scope(row["scope"]),
-        permissions=frozenset(row["permissions"]),
-        roles=tuple(row["roles"]),
-        is_owner=row["is_owner"],
-        member_version=row["member_version"],
-        tenant_version=row["tenant_version"],
-        label=row["label"],
-        factor_at=row["factor_at"],
-        awaits_factor=row["awaits_factor"],
-        conditional=by_permission(row["conditional"]),
-        resource_types=row["resource_types"],
-        plan=row["plan"],
-        slug=row["slug"],
-        email=row["email"],
-    )
+    return granted_by(dict(row))
 
 
 async def signed_in(
