@@ -1,30 +1,19 @@
 """The trail written out for an auditor: whole, in order, one tenant's alone, and on the record."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from tenantry.audit.trail import insert
 from tenantry.directory.tenants.models import Tenant
 from tests.support.command_line import CommandLine
-from tests.support.database import DatabaseServer, TemporaryDatabase
+from tests.support.database import TemporaryDatabase
 from tests.support.entries import make_entry
 from tests.support.factories import make_tenant
 
 DAY = datetime(2026, 3, 4, tzinfo=UTC)
-
-
-@pytest_asyncio.fixture
-async def stored(database_server: DatabaseServer, tenantry: CommandLine) -> AsyncIterator[TemporaryDatabase]:
-    """A seeded database of one test's, which the command line knows by its settings."""
-    database = await database_server.create()
-    tenantry.set(database_url=database.app_dsn)
-    yield database
-    await database_server.drop(database)
 
 
 async def recorded(database: TemporaryDatabase, tenant: Tenant, many: int) -> list[str]:

@@ -1,18 +1,16 @@
 """The commands about blueprints against a real database: foreseen, applied on the record, compared."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 import yaml
 
 from tenantry.directory.roles.service import create_role
 from tenantry.directory.tenants.models import Tenant
 from tests.support.command_line import CommandLine
-from tests.support.database import SEEDS, DatabaseServer, TemporaryDatabase
+from tests.support.database import SEEDS, TemporaryDatabase
 from tests.support.factories import make_member, make_tenant, signed_in
 from tests.support.refusals import snapshot
 from tests.support.source import ROOT
@@ -34,15 +32,6 @@ resources:
   order: {read: order:read, update: order:write, actions: {ship: order:ship}}
 """
 RECORDS = "SELECT * FROM audit_record WHERE action = 'blueprint.apply' ORDER BY seq"
-
-
-@pytest_asyncio.fixture
-async def stored(database_server: DatabaseServer, tenantry: CommandLine) -> AsyncIterator[TemporaryDatabase]:
-    """A seeded database of one test's, which the command line knows by its settings."""
-    database = await database_server.create()
-    tenantry.set(database_url=database.app_dsn)
-    yield database
-    await database_server.drop(database)
 
 
 def write(folder: Path, text: str, name: str = "shop") -> str:

@@ -3,10 +3,13 @@
 import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from tenantry.__main__ import main
+from tests.support.database import DatabaseServer, TemporaryDatabase
 from tests.support.logs import logging_kept
 from tests.support.source import ROOT
 
@@ -48,3 +51,12 @@ def tenantry(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     """The command, in the repository's folder, without settings."""
     monkeypatch.chdir(ROOT)
     return CommandLine(monkeypatch, capsys)
+
+
+@pytest_asyncio.fixture
+async def stored(database_server: DatabaseServer, tenantry: CommandLine) -> AsyncIterator[TemporaryDatabase]:
+    """A seeded database of one test's, which the command line knows by its settings."""
+    database = await database_server.create()
+    tenantry.set(database_url=database.app_dsn)
+    yield database
+    await database_server.drop(database)
