@@ -6,7 +6,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 LAST_OWNER = "TN001"
-APPEND_ONLY = "TN002"
 NO_SEAT = "TN003"
 ELSEWHERE = "TN004"
 UNIQUE_VIOLATION = "23505"

@@ -44,10 +44,6 @@ _NOBODY = hashlib.sha256(b"").hexdigest()
 _INVALID_CLIENT = {"WWW-Authenticate": 'Basic realm="tenantry"'}
 
 
-class NotRegistered(Exception):
-    """No registered service, or not its secret."""
-
-
 class NoToken(Exception):
     """The form names no token."""
 
