@@ -86,6 +86,19 @@ async def test_a_connection_that_was_closed_while_idle_is_replaced(rows: Rows):
     await readers.close()
 
 
+async def test_a_connection_that_is_known_to_be_closed_is_not_lent(rows: Rows):
+    readers = Readers(reader_connector(rows.database.app_dsn), size=1)
+    before = await readers.fetch(PID, ())
+    readers._free[0].drop()
+    while readers._free[0].usable:
+        await asyncio.sleep(0)
+    after = await readers.fetch(PID, ())
+    assert before is not None
+    assert after is not None
+    assert (before[0] != after[0], readers._open, len(readers._free)) == (True, 1, 1)
+    await readers.close()
+
+
 async def test_a_connection_whose_server_says_good_bye_is_dropped_and_the_read_replayed(rows: Rows):
     await rows.execute("CREATE SEQUENCE byes; GRANT USAGE ON byes TO tenantry_app")
     await rows.execute("""
